@@ -1,0 +1,3 @@
+"""junctor: a CDP connector hub in one process."""
+
+__version__ = "0.1.0"

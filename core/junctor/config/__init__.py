@@ -1,0 +1,1 @@
+"""junctor.toml to checked models, with errors for people."""

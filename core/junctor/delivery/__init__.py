@@ -1,0 +1,1 @@
+"""What carries an event to one destination: batching, order, retries, breaker, dead letters."""

@@ -1,0 +1,1 @@
+"""Segment's filter query language: parse, check, compile to a predicate."""

@@ -1,0 +1,1 @@
+"""The daemon: plug-ins, wiring, life cycle."""
