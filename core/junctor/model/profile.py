@@ -1,0 +1,104 @@
+"""A person as the hub knows them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from junctor.sdk.event import ProfileView
+
+Traits = dict[str, tuple[Any, int]]
+"""Trait name to (value, epoch milliseconds of the event that set it)."""
+
+
+@dataclass(slots=True)
+class Profile:
+    """State of one person. `id` is the log offset of the event that first spoke of them.
+
+    `identifiers` maps kind to values in the order they were learned; `groups` maps group id to its
+    traits; `first_seen` and `last_seen` are epoch milliseconds of event time; `merges` counts
+    profiles absorbed, ever.
+    """
+
+    id: int
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
+    traits: Traits = field(default_factory=dict)
+    groups: dict[str, Traits] = field(default_factory=dict)
+    first_seen: int = 0
+    last_seen: int = 0
+    merges: int = 0
+    _plain: tuple[Any, Any, Any] | None = None
+
+    def changed(self) -> None:
+        """Forget the cached plain view after identifiers, traits or groups changed."""
+        self._plain = None
+
+    def view(self) -> ProfileView:
+        """Return the profile as connectors see it; later changes do not reach it."""
+        plain = self._plain
+        if plain is None:
+            plain = self._plain = (
+                {name: value for name, (value, _) in self.traits.items()},
+                {kind: tuple(values) for kind, values in self.identifiers.items()},
+                {
+                    group: {name: value for name, (value, _) in traits.items()}
+                    for group, traits in self.groups.items()
+                },
+            )
+        return ProfileView(
+            id=public_id(self.id),
+            traits=plain[0],
+            identifiers=plain[1],
+            groups=plain[2],
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+        )
+
+    def encode(self) -> bytes:
+        """Return the profile as JSON text, without its id."""
+        return orjson.dumps(
+            (
+                self.identifiers,
+                self.traits,
+                self.groups,
+                self.first_seen,
+                self.last_seen,
+                self.merges,
+            )
+        )
+
+    @classmethod
+    def decode(cls, id: int, text: bytes) -> "Profile":
+        """Return the profile that `encode` wrote."""
+        identifiers, traits, groups, first_seen, last_seen, merges = orjson.loads(text)
+        return cls(id, identifiers, traits, groups, first_seen, last_seen, merges)
+
+
+def public_id(id: int) -> str:
+    """Return a profile's id as users see it."""
+    return f"p-{id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One profile absorbed into another at a log offset, with what would undo it.
+
+    `absorbed_record` and `survivor_record` are both profiles as encoded just before.
+    """
+
+    offset: int
+    at: int
+    survivor: int
+    absorbed: int
+    survivor_record: bytes
+    absorbed_record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConflict:
+    """An event that would have joined people whom the rules keep apart."""
+
+    offset: int
+    at: int
+    profile: int
+    reason: str

@@ -1,0 +1,281 @@
+"""What the hub asks of a store, in three small protocols; every adapter passes the same law book.
+
+All methods are asynchronous and work on batches, so that an adapter may live behind a network. A
+method that writes returns only when the write is durable. Times are epoch milliseconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from junctor.model.delivery import Attempt, DeadLetter, DestinationState, Parked
+from junctor.model.profile import IdentityConflict, Merge, Profile
+from junctor.model.record import NewRecord, Record, Rejection
+
+IdentifierKey = tuple[str, str]
+"""Kind and value of an identifier."""
+
+
+class StoreError(Exception):
+    """The store can't do it; the message is for the operator."""
+
+
+class StoreUnavailable(StoreError):
+    """Nothing can be made durable now: disk full, read-only, I/O error. It may heal."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the store."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer junctor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Records that were committed together, in order of offset.
+
+    `previous` is the last offset before them. Duplicates are not among them.
+    """
+
+    previous: int
+    records: Sequence[Record]
+
+
+class EventLog(Protocol):
+    """The durable, ordered log of accepted events."""
+
+    async def append(
+        self,
+        records: Sequence[NewRecord],
+        rejections: Sequence[Rejection] = (),
+        *,
+        cursor: tuple[str, str] | None = None,
+    ) -> int:
+        """Make the events durable, duplicates left out; return how many were duplicates.
+
+        `cursor` is (source, cursor) of a pull source, committed with its page.
+
+        Raises:
+            StoreUnavailable: nothing was stored.
+        """
+        ...
+
+    def subscribe(self, listener: Callable[[Appended], None]) -> None:
+        """Call `listener` on the event loop after each commit, in order."""
+        ...
+
+    async def read(self, after: int, limit: int) -> list[Record]:
+        """Return up to `limit` records with an offset above `after`, in order."""
+        ...
+
+    async def fetch(self, offsets: Sequence[int]) -> list[Record]:
+        """Return the records at `offsets` that still exist, in order."""
+        ...
+
+    async def find(self, message_id: str, sources: Sequence[str]) -> list[Record]:
+        """Return the retained records with this message id."""
+        ...
+
+    async def head(self) -> int:
+        """Return the newest offset, 0 when nothing was ever stored."""
+        ...
+
+    async def offset_at(self, at: int) -> int:
+        """Return the newest offset received before the time `at`, 0 when there is none."""
+        ...
+
+    async def source_cursor(self, source: str) -> str | None:
+        """Return the last committed cursor of a pull source."""
+        ...
+
+    async def rejections(self, limit: int, before: int | None = None) -> list[Rejection]:
+        """Return rejected items, newest first, with an id below `before`."""
+        ...
+
+
+@dataclass(slots=True)
+class Routed:
+    """Where one event goes: `decision` maps each destination to "" or the reason it is filtered."""
+
+    offset: int
+    profile: int
+    decision: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class FoldResult:
+    """What a batch of records changes: one transaction."""
+
+    offset: int
+    identifiers: Mapping[IdentifierKey, int | None] = field(default_factory=dict)
+    """Identifier to profile id; None removes it."""
+    profiles: Mapping[int, Profile | None] = field(default_factory=dict)
+    """Profile id to profile; None removes it."""
+    merges: Sequence[Merge] = ()
+    conflicts: Sequence[IdentityConflict] = ()
+    routed: Sequence[Routed] = ()
+    rejections: Sequence[Rejection] = ()
+
+
+class State(Protocol):
+    """Profiles and identifiers: the fold's memory."""
+
+    async def position(self) -> int:
+        """Return the offset up to which the log is folded."""
+        ...
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """Return the profile id of each identifier that is known."""
+        ...
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """Return the profiles that exist. The caller owns them and may change them."""
+        ...
+
+    async def commit(self, result: FoldResult) -> None:
+        """Make the batch's changes, its routing and its offset durable at once.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ...
+
+    async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
+        """Return the routing of the offsets that were folded and are retained."""
+        ...
+
+    async def merges(self, profile: int) -> list[Merge]:
+        """Return the merges into a profile, oldest first."""
+        ...
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What one delivery call changes for a destination: one transaction."""
+
+    destination: str
+    attempts: Sequence[Attempt] = ()
+    park: Sequence[Parked] = ()
+    unpark: Sequence[int] = ()
+    """Ids of parked groups that are no more."""
+    dead: Sequence[DeadLetter] = ()
+    cursor: int | None = None
+    accepted: int = 0
+    """Events the destination got on top of those routed: replays."""
+    dead_replayed: Sequence[int] = ()
+    """Ids of dead letters that are parked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The ledger of one destination: accepted = delivered + filtered + dead + pending."""
+
+    accepted: int
+    delivered: int
+    filtered: int
+    dead: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A running replay: events with an offset above `position` up to `until` go out again."""
+
+    id: int
+    destination: str
+    position: int
+    until: int
+    count: int = 0
+
+
+class Ledger(Protocol):
+    """Deliveries: cursors, attempts, parked events, dead letters, counts."""
+
+    async def open(self, destination: str, start: int) -> DestinationState:
+        """Return a destination's state; a new one starts behind offset `start`."""
+        ...
+
+    async def destinations(self) -> list[DestinationState]:
+        """Return every destination the ledger has ever opened."""
+        ...
+
+    async def pause(self, state: DestinationState) -> None:
+        """Store pause and hold of a destination; the cursor is not touched."""
+        ...
+
+    async def backlog(
+        self, destination: str, after: int, limit: int, upto: int | None = None
+    ) -> tuple[list[Record], int]:
+        """Return records routed to the destination above `after`, and the offset read up to."""
+        ...
+
+    async def settled_beyond(self, destination: str, cursor: int) -> set[int]:
+        """Return the offsets above `cursor` that are settled or parked already."""
+        ...
+
+    async def parked(self, destination: str) -> list[Parked]:
+        """Return the parked groups of a destination."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> list[int]:
+        """Make it durable; return the ids given to `park`, in order."""
+        ...
+
+    async def attempts(self, destination: str, offset: int) -> list[Attempt]:
+        """Return the attempts at one event, oldest first."""
+        ...
+
+    async def tallies(self) -> dict[str, Tally]:
+        """Return the ledger of every destination, counted from what is stored."""
+        ...
+
+    async def dead_letters(
+        self,
+        destination: str | None = None,
+        *,
+        code: str | None = None,
+        since: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+        ids: Sequence[int] | None = None,
+    ) -> list[DeadLetter]:
+        """Return dead letters, newest first, with an id below `before`."""
+        ...
+
+    async def purge(self, ids: Sequence[int]) -> int:
+        """Remove dead letters for good; the ledger still counts them as dead."""
+        ...
+
+    async def open_replay(self, destination: str, position: int, until: int) -> Replay:
+        """Start a replay."""
+        ...
+
+    async def replays(self) -> list[Replay]:
+        """Return the replays that are not finished."""
+        ...
+
+    async def advance_replay(self, replay: Replay, settlement: Settlement) -> list[int]:
+        """Store a replay's new position (finished at `until`) with the events it parked."""
+        ...
+
+
+class Store(Protocol):
+    """One store: three protocols and its life."""
+
+    log: EventLog
+    state: State
+    ledger: Ledger
+
+    async def close(self) -> None:
+        """Finish what was submitted and let go; safe twice."""
+        ...
+
+    async def maintain(self, now: int) -> None:
+        """Remove what retention allows and give space back; a bounded piece of work a call."""
+        ...
+
+    def healthy(self) -> str:
+        """Return "" when events can be made durable, else why not."""
+        ...

@@ -1,0 +1,353 @@
+"""The delivery ledger: cursor plus exceptions, and the append-only attempts."""
+
+import asyncio
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from junctor.model.delivery import (
+    TERMINAL,
+    Attempt,
+    DeadLetter,
+    DestinationState,
+    Outcome,
+    Parked,
+    pack_offsets,
+    unpack_offsets,
+)
+from junctor.model.record import Record
+from junctor.store.port import Replay, Settlement, StoreError, Tally
+from junctor.store.sqlite.state import SqliteState, count, position
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in
+
+_DEAD_COLUMNS = "destination, offset, at, code, message, attempts, source, message_id, type, json"
+_PARKED_COLUMNS = (
+    "destination, retry_at, attempts, started_at, code, message, behind, first, last, count, gaps"
+)
+_COUNTED = {
+    Outcome.DELIVERED: "delivered",
+    Outcome.DEAD_LETTER: "dead",
+    Outcome.DISCARDED: "filtered",
+    Outcome.FILTERED: "filtered",
+}
+_TERMINAL = ", ".join(f"'{outcome}'" for outcome in sorted(TERMINAL))
+
+
+@dataclass(slots=True)
+class _Waiting:
+    settlement: Settlement
+    future: asyncio.Future[list[int]]
+    ids: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Settle:
+    """Everything that waited for the writer goes in with few statements."""
+
+    ledger: "SqliteLedger"
+    taken: list[_Waiting] = field(default_factory=list)
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        waiting = self.ledger.waiting
+        while waiting:
+            self.taken.append(waiting.popleft())
+        if self.taken:
+            _write(connection, self.taken)
+
+    def undone(self) -> None:
+        return None  # nothing is kept in memory
+
+    def committed(self) -> None:
+        for waiting in self.taken:
+            if not waiting.future.done():
+                waiting.future.set_result(waiting.ids)
+
+    def failed(self, error: StoreError) -> None:
+        for waiting in self.taken:
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
+
+
+def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
+    attempts: list[tuple[Any, ...]] = []
+    cursors: dict[str, int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for waiting in taken:
+        s = waiting.settlement
+        for a in s.attempts:
+            attempts.append(
+                (s.destination, a.at, a.duration, a.number, a.outcome.value, a.code, a.status,
+                 a.message, *pack_offsets(a.offsets))
+            )  # fmt: skip
+            if a.outcome in _COUNTED:
+                counts[s.destination, _COUNTED[a.outcome]] += len(a.offsets)
+        if s.unpark:
+            connection.executemany("delete from parked where id = ?", [(id,) for id in s.unpark])
+        waiting.ids = [_park(connection, s.destination, group) for group in s.park]
+        insert_rows(
+            connection,
+            f"insert into dead_letters ({_DEAD_COLUMNS})",
+            [
+                (d.destination, d.offset, d.at, d.code, d.message, d.attempts, d.source,
+                 d.message_id, d.type, d.json)
+                for d in s.dead
+            ],
+        )  # fmt: skip
+        if s.accepted:
+            counts[s.destination, "accepted"] += s.accepted
+        if s.dead_replayed:
+            removed = sum(
+                connection.execute("delete from dead_letters where id = ?", (id,)).rowcount
+                for id in s.dead_replayed
+            )
+            counts[s.destination, "dead"] -= removed
+        if s.cursor is not None:
+            cursors[s.destination] = s.cursor
+    insert_rows(
+        connection,
+        "insert into attempts (destination, at, duration, number, outcome, code, status, message,"
+        " first, last, count, gaps)",
+        attempts,
+    )
+    count(connection, counts)
+    for destination, cursor in cursors.items():
+        connection.execute(
+            "update destinations set cursor = ? where id = ? and cursor < ?",
+            (cursor, destination, cursor),
+        )
+
+
+def _park(connection: sqlite3.Connection, destination: str, group: Parked) -> int:
+    values = (
+        destination, group.retry_at, group.attempts, group.started_at, group.code, group.message,
+        group.behind, *pack_offsets(group.offsets),
+    )  # fmt: skip
+    cursor = connection.execute(
+        f"insert into parked ({_PARKED_COLUMNS}) values ({','.join('?' * len(values))})", values
+    )
+    return int(cursor.lastrowid or 0)
+
+
+class SqliteLedger:
+    """Ledger on SQLite."""
+
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, state: SqliteState) -> None:
+        """Use the store's writer, reading connection and the interned decisions of `state`."""
+        self._writer = writer
+        self._reader = reader
+        self._state = state
+        self.waiting: deque[_Waiting] = deque()
+
+    async def open(self, destination: str, start: int) -> DestinationState:
+        """See Ledger."""
+        await self._writer.call(
+            lambda connection: (
+                connection.execute(
+                    "insert or ignore into destinations (id, cursor) values (?, ?)",
+                    (destination, start),
+                ).rowcount
+            )
+        )
+        return next(s for s in await self.destinations() if s.id == destination)
+
+    async def destinations(self) -> list[DestinationState]:
+        """See Ledger."""
+        rows = self._reader.execute(
+            "select id, cursor, paused, paused_by, paused_code, hold_until, fingerprint"
+            " from destinations order by id"
+        )
+        return [DestinationState(*row) for row in rows]
+
+    async def pause(self, state: DestinationState) -> None:
+        """See Ledger."""
+        values = (
+            state.paused, state.paused_by, state.paused_code, state.hold_until, state.fingerprint,
+            state.id,
+        )  # fmt: skip
+        await self._writer.call(
+            lambda connection: (
+                connection.execute(
+                    "update destinations set paused = ?, paused_by = ?, paused_code = ?,"
+                    " hold_until = ?, fingerprint = ? where id = ?",
+                    values,
+                ).rowcount
+            )
+        )
+
+    def _routings_to(self, destination: str) -> list[int]:
+        return [
+            id for id, decision in self._state.decisions.items() if (destination, "") in decision
+        ]
+
+    async def backlog(
+        self, destination: str, after: int, limit: int, upto: int | None = None
+    ) -> tuple[list[Record], int]:
+        """See Ledger."""
+        routings = self._routings_to(destination)
+        end = position(self._reader) if upto is None else upto
+        marks = ",".join("?" * len(routings))
+        rows = self._reader.execute(
+            "select l.offset, source, message_id, received_at, corrects_clock, json"
+            f" from routed r join log l on l.offset = r.offset where r.offset > ? and"
+            f" r.offset <= ? and r.routing in ({marks}) order by r.offset limit ?",
+            (after, end, *routings, limit),
+        ).fetchall()
+        records = [Record(*row) for row in rows]
+        return records, records[-1].offset if len(records) == limit else max(end, after)
+
+    async def settled_beyond(self, destination: str, cursor: int) -> set[int]:
+        """See Ledger."""
+        settled: set[int] = set()
+        for table, condition in (("attempts", f"outcome in ({_TERMINAL})"), ("parked", "true")):
+            rows = self._reader.execute(
+                f"select first, last, gaps from {table}"
+                f" where destination = ? and last > ? and {condition}",
+                (destination, cursor),
+            )
+            for row in rows:
+                settled.update(offset for offset in unpack_offsets(*row) if offset > cursor)
+        return settled
+
+    async def parked(self, destination: str) -> list[Parked]:
+        """See Ledger."""
+        rows = self._reader.execute(
+            "select first, last, gaps, retry_at, attempts, started_at, code, message, behind, id"
+            " from parked where destination = ? order by first, id",
+            (destination,),
+        )
+        return [
+            Parked(
+                unpack_offsets(first, last, gaps), due, n, since, code, message, bool(behind), id
+            )
+            for first, last, gaps, due, n, since, code, message, behind, id in rows
+        ]
+
+    async def settle(self, settlement: Settlement) -> list[int]:
+        """See Ledger."""
+        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        first = not self.waiting
+        self.waiting.append(_Waiting(settlement, future))
+        if first:
+            self._writer.submit(_Settle(self))
+        return await future
+
+    async def attempts(self, destination: str, offset: int) -> list[Attempt]:
+        """See Ledger."""
+        rows = self._reader.execute(
+            "select at, duration, number, outcome, first, last, gaps, code, status, message"
+            " from attempts where destination = ? and last >= ? and first <= ? order by id",
+            (destination, offset, offset),
+        )
+        found = []
+        for at, duration, number, outcome, first, last, gaps, code, status, message in rows:
+            offsets = unpack_offsets(first, last, gaps)
+            if offset in offsets:
+                found.append(
+                    Attempt(at, duration, number, Outcome(outcome), offsets, code, status, message)
+                )
+        return found
+
+    async def tallies(self) -> dict[str, Tally]:
+        """See Ledger."""
+        unfolded = int(
+            self._reader.execute(
+                "select count(*) from log where offset > ?", (position(self._reader),)
+            ).fetchone()[0]
+        )
+        counters: Counter[tuple[str, str]] = Counter()
+        for destination, name, value in self._reader.execute("select * from counters"):
+            counters[destination, name] = value
+        tallies = {}
+        for state in await self.destinations():
+            pending = await self._pending(state)
+            tallies[state.id] = Tally(
+                counters[state.id, "accepted"] + unfolded,
+                counters[state.id, "delivered"],
+                counters[state.id, "filtered"],
+                counters[state.id, "dead"],
+                pending + unfolded,
+            )
+        return tallies
+
+    async def _pending(self, state: DestinationState) -> int:
+        routings = self._routings_to(state.id)
+        marks = ",".join("?" * len(routings))
+        unread = self._reader.execute(
+            f"select count(*) from routed where offset > ? and routing in ({marks})",
+            (state.cursor, *routings),
+        ).fetchone()[0]
+        parked = self._reader.execute(
+            "select coalesce(sum(count), 0) from parked where destination = ?", (state.id,)
+        ).fetchone()[0]
+        beyond = await self.settled_beyond(state.id, state.cursor)
+        return int(unread) + int(parked) - len(beyond)
+
+    async def dead_letters(
+        self,
+        destination: str | None = None,
+        *,
+        code: str | None = None,
+        since: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+        ids: Sequence[int] | None = None,
+    ) -> list[DeadLetter]:
+        """See Ledger."""
+        select = f"select {_DEAD_COLUMNS}, id from dead_letters"
+        if ids is not None:
+            rows = select_in(self._reader, f"{select} where id", list(ids))
+            return sorted((DeadLetter(*row) for row in rows), key=lambda d: -d.id)
+        conditions = {
+            "destination = ?": destination, "code = ?": code, "at >= ?": since, "id < ?": before,
+        }  # fmt: skip
+        given = {text: value for text, value in conditions.items() if value is not None}
+        where = f" where {' and '.join(given)}" if given else ""
+        rows = self._reader.execute(
+            f"{select}{where} order by id desc limit ?", (*given.values(), limit)
+        )
+        return [DeadLetter(*row) for row in rows]
+
+    async def purge(self, ids: Sequence[int]) -> int:
+        """See Ledger."""
+        return await self._writer.call(
+            lambda connection: sum(
+                connection.execute("delete from dead_letters where id = ?", (id,)).rowcount
+                for id in ids
+            )
+        )
+
+    async def open_replay(self, destination: str, position: int, until: int) -> Replay:
+        """See Ledger."""
+        return await self._writer.call(
+            lambda connection: Replay(
+                *connection.execute(
+                    "insert into replays (destination, position, until) values (?, ?, ?)"
+                    " returning id, destination, position, until, count",
+                    (destination, position, until),
+                ).fetchone()
+            )
+        )
+
+    async def replays(self) -> list[Replay]:
+        """See Ledger."""
+        rows = self._reader.execute(
+            "select id, destination, position, until, count from replays where position < until"
+            " order by id"
+        )
+        return [Replay(*row) for row in rows]
+
+    async def advance_replay(self, replay: Replay, settlement: Settlement) -> list[int]:
+        """See Ledger."""
+        waiting = _Waiting(settlement, asyncio.get_running_loop().create_future())
+
+        def write(connection: sqlite3.Connection) -> list[int]:
+            _write(connection, [waiting])
+            connection.execute(
+                "update replays set position = ?, count = ? where id = ?",
+                (replay.position, replay.count, replay.id),
+            )
+            return waiting.ids
+
+        return await self._writer.call(write)

@@ -1,0 +1,220 @@
+"""Profiles, identifiers and routing decisions."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+
+from junctor.model.profile import Merge, Profile
+from junctor.store.port import FoldResult, IdentifierKey, Routed
+from junctor.store.sqlite.log import insert_rejections
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in
+
+_PROFILES_CACHED: Final = 20_000
+_IDENTIFIERS_CACHED: Final = 100_000
+
+Decision = tuple[tuple[str, str], ...]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """A bounded dict that forgets its oldest half when full."""
+
+    def __init__(self, limit: int) -> None:
+        """Hold up to `limit` entries."""
+        self.entries: dict[K, V] = {}
+        self._limit = limit
+
+    def keep(self, entries: dict[K, V]) -> None:
+        """Add or replace entries."""
+        self.entries.update(entries)
+        if len(self.entries) > self._limit:
+            for key in list(self.entries)[: self._limit // 2]:
+                del self.entries[key]
+
+
+class SqliteState:
+    """State on SQLite, with the recent part in memory."""
+
+    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+        """Use the store's writer and reading connection."""
+        self._writer = writer
+        self._reader = reader
+        self._profiles: Recent[int, Profile] = Recent(_PROFILES_CACHED)
+        self._identifiers: Recent[IdentifierKey, int] = Recent(_IDENTIFIERS_CACHED)
+        self.routings: dict[Decision, int] = {}
+        self.decisions: dict[int, Decision] = {}
+        self._load_routings()
+
+    def _load_routings(self) -> None:
+        self.routings.clear()
+        self.decisions.clear()
+        for id, text in self._reader.execute("select id, decision from routings"):
+            self._know(id, tuple((d, reason) for d, reason in orjson.loads(text)))
+
+    def _know(self, id: int, decision: Decision) -> None:
+        self.routings[decision] = id
+        self.decisions[id] = decision
+
+    async def position(self) -> int:
+        """See State."""
+        return position(self._reader)
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """See State."""
+        cached = self._identifiers.entries
+        found = {key: cached[key] for key in keys if key in cached}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            by_kind: dict[str, list[str]] = {}
+            for kind, value in missing:
+                by_kind.setdefault(kind, []).append(value)
+            loaded = {
+                (kind, value): profile
+                for kind, values in by_kind.items()
+                for value, profile in _identifiers(self._reader, kind, values)
+            }
+            self._identifiers.keep(loaded)
+            found.update(loaded)
+        return found
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """See State."""
+        cached = self._profiles.entries
+        found = {id: cached[id] for id in ids if id in cached}
+        missing = [id for id in ids if id not in found]
+        if missing:
+            select = "select id, record from profiles where id"
+            loaded = {
+                id: Profile.decode(id, r) for id, r in select_in(self._reader, select, missing)
+            }
+            self._profiles.keep(loaded)
+            found.update(loaded)
+        return found
+
+    async def commit(self, result: FoldResult) -> None:
+        """See State."""
+        self._remember(result)
+        try:
+            await self._writer.call(lambda connection: self._write(connection, result))
+        except BaseException:
+            self.forget()
+            raise
+
+    def forget(self) -> None:
+        """Drop what is cached: somebody changed a profile and did not commit."""
+        self._profiles.entries.clear()
+        self._identifiers.entries.clear()
+        self._load_routings()
+
+    def _remember(self, result: FoldResult) -> None:
+        for key, profile_id in result.identifiers.items():
+            if profile_id is None:
+                self._identifiers.entries.pop(key, None)
+            else:
+                self._identifiers.keep({key: profile_id})
+        for id, profile in result.profiles.items():
+            if profile is None:
+                self._profiles.entries.pop(id, None)
+            else:
+                self._profiles.keep({id: profile})
+
+    def _write(self, connection: sqlite3.Connection, result: FoldResult) -> None:
+        rows: list[tuple[Any, ...]] = [
+            (kind, value, id) for (kind, value), id in result.identifiers.items() if id is not None
+        ]
+        insert_rows(connection, "insert or replace into identifiers", rows)
+        for (kind, value), id in result.identifiers.items():
+            if id is None:
+                connection.execute(
+                    "delete from identifiers where kind = ? and value = ?", (kind, value)
+                )
+        rows = [(id, p.encode()) for id, p in result.profiles.items() if p is not None]
+        insert_rows(connection, "insert or replace into profiles", rows)
+        for id, profile in result.profiles.items():
+            if profile is None:
+                connection.execute("delete from profiles where id = ?", (id,))
+        for m in result.merges:
+            connection.execute(
+                "insert into merges (offset, at, survivor, absorbed, survivor_record,"
+                " absorbed_record) values (?, ?, ?, ?, ?, ?)",
+                (m.offset, m.at, m.survivor, m.absorbed, m.survivor_record, m.absorbed_record),
+            )
+        for c in result.conflicts:
+            connection.execute(
+                "insert into conflicts (offset, at, profile, reason) values (?, ?, ?, ?)",
+                (c.offset, c.at, c.profile, c.reason),
+            )
+        self._write_routing(connection, result.routed)
+        insert_rejections(connection, result.rejections)
+        connection.execute(
+            "insert or replace into meta (key, value) values ('position', ?)", (result.offset,)
+        )
+
+    def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
+        decided = Counter(route.decision for route in routed)
+        for decision in decided:
+            if decision not in self.routings:
+                text = orjson.dumps(decision).decode()
+                cursor = connection.execute(
+                    "insert into routings (decision) values (?)"
+                    " on conflict (decision) do update set decision = excluded.decision"
+                    " returning id",
+                    (text,),
+                )
+                self._know(int(cursor.fetchone()[0]), decision)
+        insert_rows(
+            connection,
+            "insert into routed",
+            [(route.offset, route.profile, self.routings[route.decision]) for route in routed],
+        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for decision, n in decided.items():
+            for destination, reason in decision:
+                counts[destination, "accepted"] += n
+                if reason:
+                    counts[destination, "filtered"] += n
+        count(connection, counts)
+
+    async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
+        """See State."""
+        select = "select offset, profile, routing from routed where offset"
+        return {
+            offset: Routed(offset, profile, self.decisions[routing])
+            for offset, profile, routing in select_in(self._reader, select, list(offsets))
+        }
+
+    async def merges(self, profile: int) -> list[Merge]:
+        """See State."""
+        rows = self._reader.execute(
+            "select offset, at, survivor, absorbed, survivor_record, absorbed_record from merges"
+            " where survivor = ? order by id",
+            (profile,),
+        )
+        return [Merge(*row) for row in rows]
+
+
+def position(connection: sqlite3.Connection) -> int:
+    """Return the offset up to which the log is folded."""
+    row = connection.execute("select value from meta where key = 'position'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def count(connection: sqlite3.Connection, counts: Counter[tuple[str, str]]) -> None:
+    """Add to the counters of destinations."""
+    for (destination, name), n in counts.items():
+        connection.execute(
+            "insert into counters values (?, ?, ?)"
+            " on conflict (destination, name) do update set value = value + excluded.value",
+            (destination, name, n),
+        )
+
+
+def _identifiers(
+    connection: sqlite3.Connection, kind: str, values: list[str]
+) -> list[tuple[str, int]]:
+    select = "select value, profile from identifiers where kind = ? and value"
+    return [(value, profile) for value, profile in select_in(connection, select, values, (kind,))]
