@@ -3,13 +3,12 @@
 Connector settings stay raw here (`settings`): each connector's own model checks them in load.py.
 """
 
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from junctor.config.address import Listen
+from junctor.config.address import Listen, Network
 from junctor.config.units import Duration, Rate, Size
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -81,7 +80,7 @@ class Store(Section):
 class Egress(Section):
     """Which addresses destinations may dial."""
 
-    allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow: tuple[Network, ...] = ()
     """Networks allowed although private, loopback, link-local or reserved."""
 
 

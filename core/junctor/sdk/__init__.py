@@ -33,6 +33,7 @@ from junctor.sdk.http import (
 )
 from junctor.sdk.json import parse_json
 from junctor.sdk.manifest import ALL_EVENTS, Manifest
+from junctor.sdk.mapping import MappingError, MappingRunError, compile_mapping
 from junctor.sdk.settings import Secret, Settings
 from junctor.sdk.source import (
     Accepted,
@@ -43,6 +44,7 @@ from junctor.sdk.source import (
     Refused,
     Reply,
 )
+from junctor.sdk.template import TemplateError, compile_template, has_placeholders
 
 SDK_VERSION = "1.0"
 
@@ -66,6 +68,8 @@ __all__ = [
     "InvalidPayload",
     "MalformedRequest",
     "Manifest",
+    "MappingError",
+    "MappingRunError",
     "Misconfigured",
     "Page",
     "PartialFailure",
@@ -83,7 +87,11 @@ __all__ = [
     "Settings",
     "SourceError",
     "SystemClock",
+    "TemplateError",
     "Unauthorized",
+    "compile_mapping",
+    "compile_template",
+    "has_placeholders",
     "idempotency_key",
     "iso_time",
     "parse_json",

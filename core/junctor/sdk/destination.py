@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from junctor.sdk.context import Context
-from junctor.sdk.event import Event
+from junctor.sdk.errors import DeliveryError, PartialFailure
+from junctor.sdk.event import Event, EventType
 from junctor.sdk.http import Request, Response, raise_for_status, send
 from junctor.sdk.manifest import Manifest
 from junctor.sdk.settings import Settings
@@ -27,6 +28,14 @@ class Destination(ABC, Generic[S]):
         """Keep settings and context; no I/O here."""
         self.settings = settings
         self.ctx = ctx
+
+    def batch_limit(self) -> int:
+        """Return the most events in one `deliver` call, where the settings lower the manifest's."""
+        return self.manifest.max_batch
+
+    def accepts(self) -> frozenset[EventType]:
+        """Return the event types it is given, where the settings narrow the manifest's."""
+        return self.manifest.accepts
 
     async def start(self) -> None:
         """Prepare; called once before the first delivery."""
@@ -60,8 +69,9 @@ class HttpDestination(Destination[S]):
         """Return the request for these events. Pure: no clock, no randomness, no I/O.
 
         Raises:
-            Rejected: an event that this destination declines (alone or in a PartialFailure).
-            InvalidPayload: an event that can't be expressed.
+            Rejected: the only event is one that this destination declines.
+            InvalidPayload: the only event can't be expressed.
+            PartialFailure: the same for some of several events; the others are sent without them.
         """
 
     def stamp(self, request: Request, at: float) -> Request:
@@ -80,7 +90,26 @@ class HttpDestination(Destination[S]):
         raise_for_status(response)
 
     async def deliver(self, events: Sequence[Event]) -> None:
-        """Build, stamp, send, interpret."""
-        request = self.stamp(self.build(events), self.ctx.clock.now())
+        """Build, stamp, send, interpret; events that `build` refuses do not keep back the others."""
+        try:
+            request = self.build(events)
+        except PartialFailure as refused:
+            good = [index for index in range(len(events)) if index not in refused.errors]
+            if good:
+                await self._deliver_the_rest(events, good, refused)
+            raise
+        request = self.stamp(request, self.ctx.clock.now())
         response = await send(self.ctx.http, request, now=self.ctx.clock.now())
         self.interpret(response, events)
+
+    async def _deliver_the_rest(
+        self, events: Sequence[Event], good: Sequence[int], refused: PartialFailure
+    ) -> None:
+        """Deliver the `good` indexes; raise what became of all if those fail, too."""
+        try:
+            await self.deliver([events[index] for index in good])
+        except PartialFailure as failure:
+            failed = {good[index]: error for index, error in failure.errors.items()}
+            raise PartialFailure({**refused.errors, **failed}) from None
+        except DeliveryError as error:
+            raise PartialFailure({**refused.errors, **dict.fromkeys(good, error)}) from None

@@ -57,10 +57,10 @@ class ProfileView:
         """Return the profile as plain data, as predicates and templates see it."""
         return {
             "id": self.id,
-            "traits": self.traits,
-            "identifiers": self.identifiers,
-            "groups": self.groups,
-            "audiences": self.audiences,
+            "traits": dict(self.traits),
+            "identifiers": {kind: list(values) for kind, values in self.identifiers.items()},
+            "groups": {group: dict(traits) for group, traits in self.groups.items()},
+            "audiences": dict(self.audiences),
             "first_seen": iso_time(self.first_seen),
             "last_seen": iso_time(self.last_seen),
         }

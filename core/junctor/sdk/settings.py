@@ -16,3 +16,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    def warnings(self) -> list[str]:
+        """Return what is allowed but probably not meant; shown by `junctor check`."""
+        return []

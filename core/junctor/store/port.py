@@ -264,9 +264,20 @@ class Ledger(Protocol):
 class Store(Protocol):
     """One store: three protocols and its life."""
 
-    log: EventLog
-    state: State
-    ledger: Ledger
+    @property
+    def log(self) -> EventLog:
+        """The events."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Profiles and identifiers."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Deliveries."""
+        ...
 
     async def close(self) -> None:
         """Finish what was submitted and let go; safe twice."""

@@ -98,6 +98,7 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
         if s.accepted:
             counts[s.destination, "accepted"] += s.accepted
         if s.dead_replayed:
+            _restore(connection, s.dead_replayed)
             removed = sum(
                 connection.execute("delete from dead_letters where id = ?", (id,)).rowcount
                 for id in s.dead_replayed
@@ -116,6 +117,21 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
         connection.execute(
             "update destinations set cursor = ? where id = ? and cursor < ?",
             (cursor, destination, cursor),
+        )
+
+
+def _restore(connection: sqlite3.Connection, dead: Sequence[int]) -> None:
+    """Put the events of dead letters back in the log where retention has removed them."""
+    for id in dead:
+        connection.execute(
+            "insert or ignore into log (offset, source, message_id, received_at, corrects_clock,"
+            " json) select offset, source, message_id, at, 0, json from dead_letters where id = ?",
+            (id,),
+        )
+        connection.execute(
+            "insert or ignore into routed (offset, profile, routing)"
+            " select offset, 0, (select min(id) from routings) from dead_letters where id = ?",
+            (id,),
         )
 
 

@@ -1,0 +1,1 @@
+"""Source `segment`: Segment's HTTP tracking API, as SDKs and plain HTTP callers speak it."""

@@ -1,0 +1,1 @@
+"""Source `segment_webhook`: what Segment's Webhooks destinations post."""

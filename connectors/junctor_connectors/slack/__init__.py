@@ -1,0 +1,1 @@
+"""Slack: a message per event, through an incoming webhook or chat.postMessage."""

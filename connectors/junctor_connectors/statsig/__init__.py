@@ -1,0 +1,1 @@
+"""Statsig: events with value, metadata and a full user object, in gzipped batches."""

@@ -1,0 +1,256 @@
+"""The application behind the admin listener: for operators, never for the public."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from junctor.api.health import health_routes
+from junctor.api.openapi import openapi
+from junctor.api.operations import NotFound, Operations, parse_since
+from junctor.api.reply import error_reply, json_reply
+from junctor.store.port import StoreError
+from junctor.telemetry.live import LiveStream
+from junctor.telemetry.metrics import Metrics
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+
+class BadRequest(Exception):
+    """The request can't be understood; the message names the field."""
+
+
+def admin_app(
+    operations: Operations, metrics: Metrics, live: LiveStream, token: str | None
+) -> web.Application:
+    """Return the application; with a `token` every request but health must carry it."""
+    app = web.Application(middlewares=[_errors, _guard(token)], client_max_size=2**20)
+    app.add_routes(health_routes(operations))
+    app.add_routes(_Admin(operations, metrics, live).routes())
+    return app
+
+
+def _guard(token: str | None) -> Any:
+    """Without a token only requests addressed to loopback names pass, and only non-browser writes.
+
+    The Host check stops DNS rebinding; writes must be JSON, which no cross-site form can send.
+    """
+    expected = f"Bearer {token}".encode() if token is not None else None
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/health/"):
+            return await handler(request)
+        if expected is not None:
+            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            if not hmac.compare_digest(given, expected):
+                reply = error_reply("unauthorized", "a Bearer token is needed", 401)
+                reply.headers["www-authenticate"] = "Bearer"
+                return reply
+        else:
+            host = request.host.rpartition(":")[0] if ":" in request.host else request.host
+            if host.removesuffix("]").removeprefix("[") not in {
+                name.strip("[]") for name in _LOOPBACK
+            } and not host.startswith("127."):
+                return error_reply("forbidden", "without a token only loopback is served", 403)
+        if request.method == "POST" and request.content_type != "application/json":
+            return error_reply("unsupported_media_type", "content-type: application/json", 415)
+        return await handler(request)
+
+    return guard
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except NotFound as error:
+        return error_reply("not_found", str(error), 404)
+    except BadRequest as error:
+        return error_reply("invalid_request", str(error), 400)
+    except StoreError as error:
+        return error_reply("store_unavailable", str(error), 503)
+    except web.HTTPException as error:
+        return error_reply(error.reason.lower().replace(" ", "_"), error.reason, error.status)
+
+
+class _Admin:
+    def __init__(self, operations: Operations, metrics: Metrics, live: LiveStream) -> None:
+        self._operations = operations
+        self._metrics = metrics
+        self._live = live
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/metrics", self.metrics),
+            web.get("/openapi.json", self.openapi),
+            web.get("/api/status", self.status),
+            web.get("/api/ledger", self.ledger),
+            web.get("/api/events/{message_id}", self.event),
+            web.get("/api/stream", self.stream),
+            web.get("/api/rejections", self.rejections),
+            web.get("/api/dead-letters", self.dead_letters),
+            web.get(r"/api/dead-letters/{id:\d{1,18}}", self.dead_letter),
+            web.post("/api/dead-letters/replay", self.replay_dead),
+            web.post("/api/dead-letters/purge", self.purge_dead),
+            web.get("/api/replays", self.replays),
+            web.post("/api/replays", self.replay),
+            web.get("/api/profiles/{kind}/{value}", self.profile),
+            web.post("/api/destinations/{id}/pause", self.pause),
+            web.post("/api/destinations/{id}/resume", self.resume),
+        ]
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=self._metrics.render(),
+            headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        return json_reply(openapi())
+
+    async def status(self, _: web.Request) -> web.Response:
+        return json_reply(await self._operations.status())
+
+    async def ledger(self, _: web.Request) -> web.Response:
+        return json_reply(await self._operations.ledger())
+
+    async def event(self, request: web.Request) -> web.Response:
+        return json_reply(await self._operations.event(request.match_info["message_id"]))
+
+    async def profile(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        return json_reply(await self._operations.profile(match["kind"], match["value"]))
+
+    async def rejections(self, request: web.Request) -> web.Response:
+        found = await self._operations.rejections(
+            _limit(request), _integer(request.query.get("before"), "before")
+        )
+        return json_reply({"rejections": found})
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        query = request.query
+        letters = await self._operations.dead_letters(
+            query.get("destination"),
+            code=query.get("code"),
+            since=_time(query.get("since"), "since"),
+            before=_integer(query.get("before"), "before"),
+            limit=_limit(request),
+        )
+        return json_reply({"dead_letters": letters})
+
+    async def dead_letter(self, request: web.Request) -> web.Response:
+        return json_reply(await self._operations.dead_letter(int(request.match_info["id"])))
+
+    async def replay_dead(self, request: web.Request) -> web.Response:
+        chosen = _chosen(await _body(request))
+        return json_reply({"replayed": await self._operations.replay_dead(**chosen)})
+
+    async def purge_dead(self, request: web.Request) -> web.Response:
+        chosen = _chosen(await _body(request))
+        return json_reply({"purged": await self._operations.purge_dead(**chosen)})
+
+    async def replays(self, _: web.Request) -> web.Response:
+        return json_reply({"replays": await self._operations.replays()})
+
+    async def replay(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        destination, since = body.get("destination"), _time(body.get("since"), "since")
+        if not isinstance(destination, str):
+            raise BadRequest("destination: the id of a destination is needed")
+        if since is None:
+            raise BadRequest('since: a time is needed, such as "2026-01-31T12:00:00Z" or "2h"')
+        until = _time(body.get("until"), "until")
+        dry_run = _flag(body, "dry_run")
+        done = await self._operations.replay(destination, since, until, dry_run=dry_run)
+        return json_reply(done, 200 if dry_run else 202)
+
+    async def pause(self, request: web.Request) -> web.Response:
+        reason = (await _body(request)).get("reason", "")
+        if not isinstance(reason, str):
+            raise BadRequest("reason: must be text")
+        await self._operations.pause(request.match_info["id"], reason[:500])
+        return json_reply({"state": "paused"})
+
+    async def resume(self, request: web.Request) -> web.Response:
+        await self._operations.resume(request.match_info["id"])
+        return json_reply({"state": "running"})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: one per ingest request and delivery, without event data."""
+        response = web.StreamResponse(
+            headers={"content-type": "text/event-stream", "cache-control": "no-store"}
+        )
+        await response.prepare(request)
+        await response.write(b": listening\n\n")
+        async for kind, notice in self._live.watch():
+            await response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(notice)))
+        return response
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    text = await request.read()
+    if not text:
+        return {}
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be an object")
+    return body
+
+
+def _chosen(body: dict[str, Any]) -> dict[str, Any]:
+    ids, destination, code = body.get("ids"), body.get("destination"), body.get("code")
+    if ids is not None and not (
+        isinstance(ids, list)
+        and all(isinstance(id, int) and not isinstance(id, bool) and abs(id) < 2**62 for id in ids)
+    ):
+        raise BadRequest("ids: a list of numbers")
+    for name, value in (("destination", destination), ("code", code)):
+        if value is not None and not isinstance(value, str):
+            raise BadRequest(f"{name}: must be text")
+    if ids is None and destination is None:
+        raise BadRequest("ids or destination: say which dead letters are meant")
+    return {
+        "ids": ids,
+        "destination": destination,
+        "code": code,
+        "since": _time(body.get("since"), "since"),
+        "dry_run": _flag(body, "dry_run"),
+    }
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name}: true or false")
+    return value
+
+
+def _limit(request: web.Request) -> int:
+    limit = _integer(request.query.get("limit"), "limit")
+    return 100 if limit is None else max(1, min(limit, 1000))
+
+
+def _integer(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise BadRequest(f"{name}: must be a number")
+    return int(text)
+
+
+def _time(value: Any, name: str) -> int | None:
+    if value is None:
+        return None
+    from time import time
+
+    at = parse_since(value, round(time() * 1000)) if isinstance(value, str) else None
+    if at is None or abs(at) > 2**53:
+        raise BadRequest(f'{name}: a time such as "2026-01-31T12:00:00Z" or an age such as "2h"')
+    return at

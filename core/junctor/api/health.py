@@ -1,0 +1,23 @@
+"""Health, the same on both listeners: live means the process answers, ready that it can store."""
+
+from aiohttp import web
+
+from junctor.api.operations import Operations
+from junctor.api.reply import json_reply
+
+
+def health_routes(operations: Operations) -> list[web.RouteDef]:
+    """Return the routes of health."""
+
+    async def live(_: web.Request) -> web.Response:
+        return json_reply({"status": "live"})
+
+    async def ready(_: web.Request) -> web.Response:
+        problem = operations.healthy()
+        if problem:
+            return json_reply(
+                {"status": "not ready", "problem": problem}, 503, {"retry-after": "5"}
+            )
+        return json_reply({"status": "ready"})
+
+    return [web.get("/health/live", live), web.get("/health/ready", ready)]

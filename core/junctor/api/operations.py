@@ -1,0 +1,332 @@
+"""What an operator may ask and do, as plain data: the admin listener and the commands use it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from junctor.delivery.dispatch import Dispatcher
+from junctor.model.delivery import Attempt, DeadLetter
+from junctor.model.profile import public_id
+from junctor.model.record import Record
+from junctor.pipeline.flow import Flow
+from junctor.pipeline.normalize import parse_time
+from junctor.sdk.context import Clock
+from junctor.sdk.event import iso_time
+from junctor.store.port import Store
+
+_MOST_REPLAYED: Final = 10_000
+
+
+class NotFound(Exception):
+    """There is no such thing; the message names it."""
+
+
+class Operations:
+    """Everything the admin side can do."""
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Callable[[], Dispatcher | None],
+        flow: Flow,
+        *,
+        clock: Clock,
+        sources: Callable[[], Sequence[str]],
+    ) -> None:
+        """Work on `store`; `dispatcher` is None when no daemon runs."""
+        self._store = store
+        self._dispatcher = dispatcher
+        self._flow = flow
+        self._clock = clock
+        self._sources = sources
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def healthy(self) -> str:
+        """Return "" when events can be made durable, else why not."""
+        return self._store.healthy()
+
+    async def ledger(self) -> dict[str, Any]:
+        """Return the ledger of every destination; `balanced` says whether the sums agree."""
+        destinations = {}
+        for id, t in (await self._store.ledger.tallies()).items():
+            destinations[id] = {
+                "accepted": t.accepted,
+                "delivered": t.delivered,
+                "filtered": t.filtered,
+                "dead": t.dead,
+                "pending": t.pending,
+                "balanced": t.accepted == t.delivered + t.filtered + t.dead + t.pending,
+            }
+        return {"destinations": destinations}
+
+    async def status(self) -> dict[str, Any]:
+        """Return how the hub is."""
+        head, folded = await self._store.log.head(), await self._store.state.position()
+        dispatcher = self._dispatcher()
+        workers = dispatcher.workers if dispatcher is not None else {}
+        tallies = await self._store.ledger.tallies()
+        destinations = {}
+        for state in await self._store.ledger.destinations():
+            worker = workers.get(state.id)
+            live = worker.state if worker is not None else state
+            destinations[state.id] = {
+                "state": _state_name(live.paused, worker is not None),
+                "paused": live.paused or None,
+                "paused_by": live.paused_by or None,
+                "breaker": worker.breaker.state if worker is not None else None,
+                "pending": tallies[state.id].pending,
+                "parked": worker.queue.parked if worker is not None else None,
+                "in_flight": worker.in_flight if worker is not None else 0,
+                "cursor": worker.queue.cursor if worker is not None else state.cursor,
+            }
+        return {
+            "healthy": not self.healthy(),
+            "problem": self.healthy() or None,
+            "now": iso_time(self._now()),
+            "log": {"head": head, "folded": folded, "behind": head - folded},
+            "sources": list(self._sources()),
+            "destinations": destinations,
+            "replays": await self.replays(),
+        }
+
+    async def event(self, message_id: str) -> dict[str, Any]:
+        """Return the fate of an event at every destination, every attempt.
+
+        Raises:
+            NotFound: no retained event has this message id.
+        """
+        records = await self._store.log.find(message_id, self._sources())
+        if not records:
+            raise NotFound(f"no retained event has the messageId {message_id}")
+        return {"message_id": message_id, "events": [await self._fate(r) for r in records]}
+
+    async def _fate(self, record: Record) -> dict[str, Any]:
+        routed = (await self._store.state.routed([record.offset])).get(record.offset)
+        fates: dict[str, Any] = {}
+        for destination, reason in routed.decision if routed is not None else ():
+            attempts = await self._store.ledger.attempts(destination, record.offset)
+            fates[destination] = {
+                "fate": _fate_name(reason, attempts),
+                "reason": reason or None,
+                "attempts": [_attempt(attempt) for attempt in attempts],
+            }
+        return {
+            "offset": record.offset,
+            "source": record.source,
+            "received_at": iso_time(record.received_at),
+            "profile": public_id(routed.profile) if routed is not None else None,
+            "processed": routed is not None,
+            "event": orjson.loads(record.json),
+            "destinations": fates,
+        }
+
+    async def profile(self, kind: str, value: str) -> dict[str, Any]:
+        """Return a person by any identifier, with the merges that made them.
+
+        Raises:
+            NotFound: nobody has this identifier.
+        """
+        if kind == "email":
+            value = value.lower()
+        found = await self._store.state.resolve([(kind, value)])
+        if not found:
+            raise NotFound(f"no profile has {kind} = {value}")
+        id = found[kind, value]
+        profile = (await self._store.state.profiles([id]))[id]
+        merges = await self._store.state.merges(id)
+        return {
+            **profile.view().as_dict(),
+            "merges": [
+                {"absorbed": public_id(m.absorbed), "offset": m.offset, "at": iso_time(m.at)}
+                for m in merges
+            ],
+        }
+
+    async def dead_letters(
+        self,
+        destination: str | None = None,
+        *,
+        code: str | None = None,
+        since: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return dead letters, newest first, without their events."""
+        letters = await self._store.ledger.dead_letters(
+            destination, code=code, since=since, before=before, limit=limit
+        )
+        return [_dead_letter(letter) for letter in letters]
+
+    async def dead_letter(self, id: int) -> dict[str, Any]:
+        """Return one dead letter with its event.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        letters = await self._store.ledger.dead_letters(ids=[id])
+        if not letters:
+            raise NotFound(f"there is no dead letter {id}")
+        return {**_dead_letter(letters[0]), "event": orjson.loads(letters[0].json)}
+
+    async def rejections(self, limit: int, before: int | None) -> list[dict[str, Any]]:
+        """Return what was sent and could not be an event, newest first."""
+        return [
+            {
+                "id": r.id,
+                "source": r.source,
+                "received_at": iso_time(r.received_at),
+                "reason": r.reason,
+                "item": r.json.decode("utf-8", "replace"),
+            }
+            for r in await self._store.log.rejections(limit, before)
+        ]
+
+    async def replays(self) -> list[dict[str, Any]]:
+        """Return the running replays."""
+        return [
+            {"id": r.id, "destination": r.destination, "position": r.position, "until": r.until,
+             "events": r.count}
+            for r in await self._store.ledger.replays()
+        ]  # fmt: skip
+
+    # -- doing -----------------------------------------------------------------------------------
+
+    async def pause(self, destination: str, reason: str) -> None:
+        """Pause a destination; it keeps its events.
+
+        Raises:
+            NotFound: there is no such destination.
+        """
+        await self._worker(destination).pause(reason or "paused by the operator")
+
+    async def resume(self, destination: str) -> None:
+        """Resume a destination; raises as `pause` does."""
+        await self._worker(destination).resume()
+
+    async def replay(
+        self, destination: str, since: int, until: int | None, *, dry_run: bool
+    ) -> dict[str, Any]:
+        """Send again what a destination got between two times (epoch milliseconds).
+
+        Raises:
+            NotFound: there is no such destination.
+        """
+        self._worker(destination)
+        dispatcher = self._running()
+        after = await self._store.log.offset_at(since)
+        folded = await self._store.state.position()
+        end = folded if until is None else min(folded, await self._store.log.offset_at(until + 1))
+        if dry_run:
+            count = await dispatcher.count_replay(destination, after, end)
+            return {"destination": destination, "events": count, "dry_run": True}
+        replay = await dispatcher.open_replay(destination, after, end)
+        return {"destination": destination, "id": replay.id, "dry_run": False}
+
+    async def replay_dead(
+        self,
+        ids: Sequence[int] | None,
+        destination: str | None,
+        code: str | None,
+        since: int | None,
+        *,
+        dry_run: bool = False,
+    ) -> int:
+        """Try dead letters again, by id or by filter; return how many."""
+        chosen = await self._choose(ids, destination, code, since)
+        return len(chosen) if dry_run else await self._running().replay_dead(chosen)
+
+    async def purge_dead(
+        self,
+        ids: Sequence[int] | None,
+        destination: str | None,
+        code: str | None,
+        since: int | None,
+        *,
+        dry_run: bool = False,
+    ) -> int:
+        """Remove dead letters for good, by id or by filter; return how many."""
+        chosen = await self._choose(ids, destination, code, since)
+        return len(chosen) if dry_run else await self._store.ledger.purge(chosen)
+
+    async def _choose(
+        self,
+        ids: Sequence[int] | None,
+        destination: str | None,
+        code: str | None,
+        since: int | None,
+    ) -> list[int]:
+        letters = await self._store.ledger.dead_letters(
+            destination, code=code, since=since, limit=_MOST_REPLAYED, ids=ids
+        )
+        return [letter.id for letter in letters]
+
+    def _running(self) -> Dispatcher:
+        dispatcher = self._dispatcher()
+        if dispatcher is None:
+            raise NotFound("the daemon does not run")
+        return dispatcher
+
+    def _worker(self, destination: str) -> Any:
+        worker = self._running().workers.get(destination)
+        if worker is None:
+            raise NotFound(f"there is no destination {destination}")
+        return worker
+
+    def _now(self) -> int:
+        return round(self._clock.now() * 1000)
+
+
+def parse_since(text: str, now: int) -> int | None:
+    """Return epoch milliseconds of an ISO time or of an age like "2h" before `now`."""
+    from junctor.config.units import parse_duration
+
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        return parse_time(text)
+    return now - round(seconds * 1000) if isinstance(seconds, float) else None
+
+
+def _state_name(paused: str, configured: bool) -> str:
+    if not configured:
+        return "not configured"
+    return "paused" if paused else "running"
+
+
+def _fate_name(reason: str, attempts: Sequence[Attempt]) -> str:
+    if reason:
+        return "filtered"
+    if not attempts:
+        return "pending"
+    last = attempts[-1].outcome.value
+    names = {"dead_letter": "dead", "retry": "pending", "discarded": "filtered"}
+    return names.get(last, last)
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "at": iso_time(attempt.at),
+        "duration_ms": attempt.duration,
+        "outcome": attempt.outcome.value,
+        "code": attempt.code or None,
+        "status": attempt.status,
+        "message": attempt.message or None,
+        "batch": len(attempt.offsets),
+    }
+
+
+def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "destination": letter.destination,
+        "at": iso_time(letter.at),
+        "code": letter.code,
+        "message": letter.message,
+        "attempts": letter.attempts,
+        "source": letter.source,
+        "message_id": letter.message_id,
+        "type": letter.type,
+    }

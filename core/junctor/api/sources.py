@@ -1,0 +1,221 @@
+"""The ingest listener: HTTP requests to the sources, answered once what they brought is durable."""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import orjson
+from aiohttp import web
+from structlog.typing import FilteringBoundLogger
+
+from junctor.config.model import Server
+from junctor.pipeline.ingest import Intake
+from junctor.sdk.context import Clock
+from junctor.sdk.errors import MalformedRequest, RequestTooLarge, SourceError
+from junctor.sdk.settings import Settings
+from junctor.sdk.source import InboundRequest, PushSource, Reply
+from junctor.store.port import EventLog, StoreError
+from junctor.telemetry.live import LiveStream
+from junctor.telemetry.metrics import Metrics
+
+_CORS: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Retry-After",
+}
+_PREFLIGHT: Final = {
+    "access-control-allow-methods": "POST, GET, OPTIONS",
+    "access-control-allow-headers": "authorization, content-type, x-retry-count",
+    "access-control-max-age": "86400",
+}
+_JSON: Final = {"content-type": "application/json"}
+_GZIP_OR_ZLIB: Final = 47
+
+Sources = Mapping[str, PushSource[Settings]]
+
+
+class Overloaded(SourceError):
+    """More is waiting than the hub wants to hold in memory."""
+
+    code = "overloaded"
+    status = 503
+
+
+class UnknownSource(SourceError):
+    """No source has this address."""
+
+    code = "unknown_source"
+    status = 404
+
+
+class Ingest:
+    """Takes requests for the sources of the present configuration."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        live: LiveStream,
+        logger: FilteringBoundLogger,
+        backlog: Callable[[], int],
+    ) -> None:
+        """Write to `log`; `backlog` returns the bytes that wait for the fold."""
+        self._log = log
+        self._clock = clock
+        self._metrics = metrics
+        self._live = live
+        self._logger = logger
+        self._backlog = backlog
+        self._waiting = 0
+        self.draining = False
+        self.configure(Server(), {})
+
+    def configure(self, server: Server, sources: Sources) -> None:
+        """Serve these sources under these limits from the next request on."""
+        self._server = server
+        self._sources = sources
+        self._intake = Intake(server.max_event)
+        mounts: dict[str, list[tuple[str, PushSource[Settings]]]] = {}
+        for id, source in sources.items():
+            for mount in source.mounts:
+                mounts.setdefault(mount, []).append((id, source))
+        self._mounts = sorted(mounts.items(), key=lambda mount: -len(mount[0]))
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer any request of the ingest listener that is not the hub's own."""
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=self._cors(request, preflight=True))
+        source_id = ""
+        try:
+            source_id, reply = await self._accept(request)
+            status, body, headers = reply.status, reply.body, dict(reply.headers)
+        except SourceError as error:
+            status, body, headers = error.status, _error(error.code, error.message), dict(_JSON)
+            if status in (429, 503):
+                headers["retry-after"] = "1"
+        except StoreError as error:
+            self._logger.error("events can't be stored", error=str(error))
+            status, headers = 503, {**_JSON, "retry-after": "5"}
+            body = _error("store_unavailable", "events can't be made durable now; send again")
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            self._logger.exception("request failed", source=source_id)
+            status, headers = 500, dict(_JSON)
+            body = _error("internal_error", "the request could not be handled; send again")
+        self._metrics.request(source_id, status)
+        return web.Response(status=status, body=body, headers={**self._cors(request), **headers})
+
+    def _cors(self, request: web.Request, *, preflight: bool = False) -> dict[str, str]:
+        headers = {**_CORS, **_PREFLIGHT} if preflight else dict(_CORS)
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            headers["access-control-allow-origin"] = origin
+            headers["access-control-allow-credentials"] = "true"
+            headers["vary"] = "Origin"
+        return headers
+
+    async def _accept(self, request: web.Request) -> tuple[str, Reply]:
+        if self.draining:
+            raise Overloaded("the hub is stopping; send again")
+        length = request.content_length or 0
+        if self._waiting + length + self._backlog() > self._server.max_pending:
+            raise Overloaded("the hub is at its limit; send again")
+        candidates, path = self._find(request.path)
+        body = await self._body(request)
+        self._waiting += len(body)
+        try:
+            inbound = InboundRequest(
+                request.method,
+                path,
+                body,
+                {name.lower(): value for name, value in request.headers.items()},
+                dict(request.query.items()),  # of several values the last
+                request.remote,
+                round(self._clock.now() * 1000),
+            )
+            # A request that nobody claims goes to the first, which says what is wrong with it.
+            claiming = (one for one in candidates if len(candidates) > 1 and one[1].claims(inbound))
+            id, source = next(claiming, candidates[0])
+            return id, await self._store(id, source, inbound)
+        finally:
+            self._waiting -= len(body)
+
+    def _find(self, path: str) -> tuple[Sequence[tuple[str, PushSource[Settings]]], str]:
+        path = path.rstrip("/")
+        if path.startswith("/hooks/"):
+            id, slash, token = path.removeprefix("/hooks/").partition("/")
+            if id in self._sources:
+                return [(id, self._sources[id])], slash + token
+        else:
+            for mount, sources in self._mounts:
+                if path == mount or path.startswith(mount + "/"):
+                    return sources, path.removeprefix(mount)
+        raise UnknownSource("no source has this address")
+
+    async def _store(self, id: str, source: PushSource[Settings], inbound: InboundRequest) -> Reply:
+        accepted = source.accept(inbound)
+        if isinstance(accepted, Reply):
+            return accepted
+        records, rejections = self._intake.records(
+            id, accepted.records, accepted.refused, inbound.received_at,
+            corrects_clock=accepted.corrects_clock,
+        )  # fmt: skip
+        if accepted.alone and rejections:
+            raise MalformedRequest(rejections[0].reason)
+        duplicates = await self._log.append(records, rejections) if records or rejections else 0
+        self._metrics.ingested(id, "accepted", len(records) - duplicates)
+        self._metrics.ingested(id, "duplicate", duplicates)
+        self._metrics.ingested(id, "rejected", len(rejections))
+        if self._live.watched:
+            self._tell(id, len(records) - duplicates, duplicates, len(rejections))
+        return accepted.reply
+
+    def _tell(self, id: str, accepted: int, duplicates: int, rejected: int) -> None:
+        notice = {
+            "source": id, "accepted": accepted, "duplicates": duplicates, "rejected": rejected,
+        }  # fmt: skip
+        self._live.publish("ingest", notice)
+
+    async def _body(self, request: web.Request) -> bytes:
+        server = self._server
+        if (request.content_length or 0) > server.max_body:
+            raise RequestTooLarge(f"the body is over {server.max_body} bytes")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(server.body_timeout):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > server.max_body:
+                        raise RequestTooLarge(f"the body is over {server.max_body} bytes")
+        except TimeoutError:
+            raise MalformedRequest("the body did not come in time") from None
+        encoding = request.headers.get("Content-Encoding", "").strip().lower()
+        if encoding in ("", "identity"):
+            return bytes(body)
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise MalformedRequest("content-encoding: only gzip and deflate are understood")
+        return _decompress(bytes(body), server.max_decompressed)
+
+
+def _decompress(body: bytes, most: int) -> bytes:
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        text = decoder.decompress(body, most + 1)
+    except zlib.error:
+        try:  # "deflate" without its wrapper, as some clients send it
+            decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+            text = decoder.decompress(body, most + 1)
+        except zlib.error:
+            raise MalformedRequest("the body is not compressed as content-encoding says") from None
+    if len(text) > most:
+        raise RequestTooLarge(f"the decompressed body is over {most} bytes")
+    if not decoder.eof:
+        raise MalformedRequest("the compressed body ends too early")
+    return text
+
+
+def _error(code: str, message: str) -> bytes:
+    return orjson.dumps({"success": False, "code": code, "message": message, "error": message})

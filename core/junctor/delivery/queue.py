@@ -1,0 +1,201 @@
+"""One destination's queue in memory: what goes next, in which order, and how far the cursor may be.
+
+Order per person: an event waits while an earlier one of the same key is in flight or parked.
+Others pass. Pure bookkeeping: no I/O, no clock of its own.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from junctor.model.delivery import Parked
+from junctor.model.processed import Processed
+
+Key = int
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Parked events with the keys that they hold back."""
+
+    parked: Parked
+    keys: frozenset[Key]
+    waiting: bool = field(default=False)
+    """In the heap of those that may be tried."""
+
+
+class DeliveryQueue:
+    """Events read but not settled, and the groups that wait for another try."""
+
+    def __init__(self, position: int, *, ordered: bool) -> None:
+        """Start behind `position`, the offset up to which the log was read."""
+        self.position = position
+        self._ordered = ordered
+        self._ready: deque[Processed] = deque()
+        self._ready_bytes = 0
+        self._busy: set[Key] = set()
+        self._held: dict[Key, deque[Processed]] = {}
+        self._held_count = 0
+        self._blocked: dict[Key, deque[Group]] = {}
+        self._groups: dict[int, Group] = {}
+        self._due: list[tuple[int, int]] = []
+        self._unsettled: deque[int] = deque()
+        self._settled: set[int] = set()
+
+    @property
+    def cursor(self) -> int:
+        """The offset up to which everything is settled or parked."""
+        unsettled, settled = self._unsettled, self._settled
+        while unsettled and unsettled[0] in settled:
+            settled.discard(unsettled.popleft())
+        return unsettled[0] - 1 if unsettled else self.position
+
+    @property
+    def ready(self) -> int:
+        """How many events could go now."""
+        return len(self._ready)
+
+    @property
+    def ready_bytes(self) -> int:
+        """Bytes of the events that could go now."""
+        return self._ready_bytes
+
+    @property
+    def unsettled(self) -> int:
+        """How many events are in memory: ready, held back or in flight."""
+        return len(self._unsettled) - len(self._settled)
+
+    @property
+    def parked(self) -> int:
+        """How many events wait for another try."""
+        return sum(len(group.parked.offsets) for group in self._groups.values())
+
+    def add(self, events: Sequence[Processed], position: int) -> None:
+        """Take in events that were read up to `position`, in order."""
+        self._ready.extend(events)
+        self._unsettled.extend([item.event.offset for item in events])
+        self._ready_bytes += sum([len(item.event.json) for item in events])
+        self.position = position
+
+    def take(self, most: int, most_bytes: int) -> list[Processed]:
+        """Return the next batch and mark its keys as in flight; empty when nothing can go."""
+        batch: list[Processed] = []
+        size, ready, ordered = 0, self._ready, self._ordered
+        while ready and len(batch) < most:
+            item = ready[0]
+            length = len(item.event.json)
+            key = item.profile
+            if ordered and (key in self._busy or key in self._blocked or key in self._held):
+                self._held.setdefault(key, deque()).append(item)
+                self._held_count += 1
+            elif batch and size + length > most_bytes:
+                break
+            else:
+                batch.append(item)
+                size += length
+            ready.popleft()
+            self._ready_bytes -= length
+        if ordered:
+            self._busy.update(item.profile for item in batch)
+        return batch
+
+    def settle(self, offsets: Iterable[int]) -> None:
+        """Note that events are delivered, filtered, dead or parked: the cursor may pass them."""
+        self._settled.update(offsets)
+
+    def release(self, keys: Iterable[Key]) -> None:
+        """Note that keys are no longer in flight: what they held back may go."""
+        for key in keys:
+            self._busy.discard(key)
+            self._free(key)
+
+    def park(self, groups: Iterable[Group], *, first: bool = False) -> None:
+        """Add groups behind those of the same keys, or before them when `first`."""
+        for group in groups:
+            self._groups[group.parked.id] = group
+            for key in group.keys if self._ordered else ():
+                line = self._blocked.setdefault(key, deque())
+                if first:
+                    line.appendleft(group)
+                else:
+                    line.append(group)
+            self._offer(group)
+
+    def unpark(self, group: Group) -> None:
+        """Remove a group; what waited behind it may go unless another group is in the way."""
+        del self._groups[group.parked.id]
+        for key in group.keys if self._ordered else ():
+            line = self._blocked[key]
+            line.remove(group)
+            if not line:
+                del self._blocked[key]
+            self._free(key)
+
+    def next_due(self) -> int | None:
+        """Return when the next group is due, epoch milliseconds."""
+        self._drop_stale()
+        return self._due[0][0] if self._due else None
+
+    def take_group(self, now: int | None) -> Group | None:
+        """Return the group that is due at `now` (None: the earliest whatever its time)."""
+        self._drop_stale()
+        if not self._due or (now is not None and self._due[0][0] > now):
+            return None
+        _, id = heapq.heappop(self._due)
+        group = self._groups[id]
+        group.waiting = False
+        if self._ordered:
+            self._busy |= group.keys
+        return group
+
+    def hasten(self, now: int, codes: Sequence[str]) -> None:
+        """Make the groups that failed with one of `codes` due now: the destination is back."""
+        for group in self._groups.values():
+            if group.parked.code in codes and group.parked.retry_at > now:
+                group.parked.retry_at = now
+                group.waiting = False
+                self._offer(group)
+
+    def spill(self) -> list[tuple[Key, list[Processed]]]:
+        """Take all held events out of memory, by key, to be parked behind what holds them."""
+        spilled = [(key, list(items)) for key, items in self._held.items()]
+        self._held.clear()
+        self._held_count = 0
+        return spilled
+
+    @property
+    def held(self) -> int:
+        """How many events in memory wait for an earlier one of the same person."""
+        return self._held_count
+
+    def _free(self, key: Key) -> None:
+        if key in self._busy:
+            return
+        line = self._blocked.get(key)
+        if line:
+            self._offer(line[0])
+        elif (items := self._held.pop(key, None)) is not None:
+            self._held_count -= len(items)
+            self._ready_bytes += sum(len(item.event.json) for item in items)
+            self._ready.extendleft(reversed(items))
+
+    def _offer(self, group: Group) -> None:
+        """Put a group in the heap if it is first in line for all its keys."""
+        if group.waiting:
+            return
+        if self._ordered and any(
+            key in self._busy or self._blocked[key][0] is not group for key in group.keys
+        ):
+            return
+        group.waiting = True
+        heapq.heappush(self._due, (group.parked.retry_at, group.parked.id))
+
+    def _drop_stale(self) -> None:
+        due = self._due
+        while due:
+            retry_at, id = due[0]
+            group = self._groups.get(id)
+            if group is not None and group.waiting and group.parked.retry_at == retry_at:
+                return
+            heapq.heappop(due)

@@ -1,0 +1,127 @@
+"""A result becomes rows of the ledger. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from junctor.delivery.call import CallRecord, ConnectorBug, Result
+from junctor.model.delivery import Attempt, DeadLetter, Outcome, Parked, in_order
+from junctor.model.processed import Processed
+from junctor.sdk.errors import DeliveryError, Disposition, PartialFailure
+from junctor.store.port import Settlement
+
+BUG_TRIES: Final = 3
+LEAST_TRIES: Final = 3
+"""Tries before an event may be given up, however long it took: a pause must not burn events."""
+_LONGEST_MESSAGE: Final = 500
+
+_Fate = tuple[Outcome, str, int | None, str]
+_DELIVERED: Final[_Fate] = (Outcome.DELIVERED, "", None, "")
+
+
+def give_up(
+    result: Result, *, attempts: int, started_at: int, now: int, give_up_after: float
+) -> None:
+    """Move the events of the failing call from `again` to `dead` if they were tried long enough.
+
+    `attempts` includes the one just made; times in epoch milliseconds, `give_up_after` in seconds.
+    """
+    error = result.error
+    if error is None or error.disposition is not Disposition.RETRY or not error.costs_attempt:
+        return
+    if isinstance(error, ConnectorBug):
+        tired = attempts >= BUG_TRIES
+    else:
+        tired = attempts >= LEAST_TRIES and now - started_at >= give_up_after * 1000
+    if tired:
+        result.dead += [
+            (item, error) for item in result.again if item.event.offset in result.failed
+        ]
+        result.again = [item for item in result.again if item.event.offset not in result.failed]
+        result.failed = set()
+
+
+def settlement(
+    destination: str,
+    result: Result,
+    *,
+    number: int,
+    filtered: Sequence[Processed],
+    gone: Sequence[int],
+    park: Parked | None,
+    unpark: Sequence[int],
+    cursor: int,
+    now: int,
+) -> Settlement:
+    """Return the one transaction that records a delivery; `number` is the try's, from 1.
+
+    `filtered` were held back by the present configuration, `gone` are no longer in the log.
+    """
+    attempts = _attempts(result, number)
+    if filtered:
+        offsets = in_order(item.event.offset for item in filtered)
+        attempts.insert(0, _left_out(offsets, number, now, "filtered_at_send"))
+    if gone:
+        attempts.insert(0, _left_out(in_order(gone), number, now, "erased"))
+    return Settlement(
+        destination,
+        attempts=attempts,
+        park=[park] if park is not None else [],
+        unpark=unpark,
+        dead=[_dead_letter(destination, i, error, number, now) for i, error in result.dead],
+        cursor=cursor,
+    )
+
+
+def _attempts(result: Result, number: int) -> list[Attempt]:
+    """Return a row a call and outcome. An event's final outcome stands in its last call only."""
+    final: dict[int, _Fate] = {item.event.offset: _DELIVERED for item in result.delivered}
+    for outcome, failures in (
+        (Outcome.DEAD_LETTER, result.dead),
+        (Outcome.DISCARDED, result.discarded),
+    ):
+        for item, error in failures:
+            final[item.event.offset] = (outcome, error.code, error.status, _message(error))
+    rows: list[Attempt] = []
+    for call in reversed(result.calls):
+        fates: dict[_Fate, list[int]] = {}
+        for index, item in enumerate(call.events):
+            fate = final.pop(item.event.offset, None) or _tried(call, index)
+            fates.setdefault(fate, []).append(item.event.offset)
+        rows += [
+            Attempt(call.at, call.duration, number, fate[0], in_order(offsets), *fate[1:])
+            for fate, offsets in fates.items()
+        ]
+    return rows[::-1]
+
+
+def _tried(call: CallRecord, index: int) -> _Fate:
+    error = call.error
+    if isinstance(error, PartialFailure):
+        error = error.errors.get(index)
+    if error is None:
+        return (Outcome.RETRY, "", None, "")
+    return (Outcome.RETRY, error.code, error.status, _message(error))
+
+
+_LEFT_OUT: Final = {
+    "filtered_at_send": "the present configuration filters it",
+    "erased": "the event is no longer in the log",
+}
+
+
+def _left_out(offsets: tuple[int, ...], number: int, now: int, code: str) -> Attempt:
+    return Attempt(now, 0, number, Outcome.FILTERED, offsets, code, None, _LEFT_OUT[code])
+
+
+def _dead_letter(
+    destination: str, item: Processed, error: DeliveryError, attempts: int, now: int
+) -> DeadLetter:
+    event = item.event
+    return DeadLetter(
+        destination, event.offset, now, error.code, _message(error), attempts, event.source,
+        event.message_id, event.type, event.json,
+    )  # fmt: skip
+
+
+def _message(error: DeliveryError) -> str:
+    return error.message[:_LONGEST_MESSAGE]

@@ -1,0 +1,344 @@
+"""The hub: everything wired together, from the listeners to the workers, and its life.
+
+start: store, then fold what the log still has, then destinations, then the listeners.
+stop: listeners, then the fold, then destinations, then the store.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from random import Random
+from typing import Any, Final
+
+import httpx
+from aiohttp import web
+from pydantic import SecretStr
+from structlog.typing import FilteringBoundLogger
+
+from junctor.api.admin import admin_app
+from junctor.api.ingest import ingest_app
+from junctor.api.operations import Operations
+from junctor.api.sources import Ingest
+from junctor.config.load import LoadedConfig
+from junctor.delivery.dispatch import Configured, Dispatcher
+from junctor.host.egress import guarded_client
+from junctor.host.pull import Puller
+from junctor.pipeline.flow import Flow
+from junctor.pipeline.identify import Identifiers
+from junctor.pipeline.route import Router, RouteRule, Target
+from junctor.pipeline.tail import Tail
+from junctor.sdk.context import Clock, Context, SystemClock
+from junctor.sdk.destination import Destination
+from junctor.sdk.settings import Settings
+from junctor.sdk.source import PullSource, PushSource
+from junctor.store.port import StoreError
+from junctor.store.sqlite import SqliteStore
+from junctor.telemetry.live import LiveStream
+from junctor.telemetry.metrics import Metrics
+
+_FOLD_LIMIT: Final = 1_000
+_MAINTAIN_SECONDS: Final = 10.0
+_STORE_RETRY: Final = 1.0
+
+
+class Hub:
+    """One running hub."""
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        logger: FilteringBoundLogger,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+    ) -> None:
+        """Prepare; `start` opens the store and listens."""
+        self.loaded = loaded
+        self._logger = logger
+        self._clock = clock or SystemClock()
+        self._random = random or Random()
+        self.metrics = Metrics()
+        self.live = LiveStream()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runners: list[web.AppRunner] = []
+        self._position = 0
+        self._caught_up = asyncio.Event()
+        self.ingest_address = ""
+        self.admin_address = ""
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open, catch up, listen.
+
+        Raises:
+            StoreError: the store can't be opened.
+            OSError: an address can't be listened on.
+        """
+        config = self.loaded.config
+        retention = config.store.retention
+        self.store = SqliteStore.open(
+            config.store.path,
+            dedupe_window=config.store.dedupe_window,
+            retention_age=retention.age,
+            retention_size=retention.size,
+            retention_dead=retention.dead_letters,
+        )
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def _start(self) -> None:
+        loaded, config = self.loaded, self.loaded.config
+        self._http = guarded_client(config.egress.allow)
+        self._tail = Tail(self.store.log)
+        self._tail.head = await self.store.log.head()
+        self._position = await self.store.state.position()
+        destinations = self._destinations(loaded)
+        self._flow = Flow(
+            self.store.state,
+            Identifiers(config.identity),
+            self._router(loaded, destinations),
+            lambda batch: self._dispatcher.publish(batch),
+            self._logger,
+        )
+        self._ingest = Ingest(
+            self.store.log,
+            clock=self._clock,
+            metrics=self.metrics,
+            live=self.live,
+            logger=self._logger,
+            backlog=lambda: self._tail.bytes,
+        )
+        self._dispatcher = self._new_dispatcher()
+        await self._dispatcher.start(destinations, self._position)
+        self.store.keep_for(frozenset(loaded.destinations))
+        self._ingest.configure(config.server, self._push_sources(loaded))
+        self._start_pulling(loaded)
+        self._run(self._fold(), "fold")
+        self._run(self._maintain(), "maintain")
+        self.operations = Operations(
+            self.store,
+            lambda: self._dispatcher,
+            self._flow,
+            clock=self._clock,
+            sources=lambda: list(self.loaded.sources),
+        )
+        token = config.admin.token
+        self.ingest_address = await self._listen(
+            ingest_app(self._ingest, self.operations), config.server.listen
+        )
+        self.admin_address = await self._listen(
+            admin_app(
+                self.operations, self.metrics, self.live,
+                token.get_secret_value() if token is not None else None,
+            ),
+            config.admin.listen,
+        )  # fmt: skip
+        self._logger.info("ready", ingest=self.ingest_address, admin=self.admin_address)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Drain: take in nothing more, fold what is stored, let calls in flight end."""
+        if hasattr(self, "_ingest"):
+            self._ingest.draining = True
+        self.live.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        if hasattr(self, "_dispatcher"):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2.0 if grace is None else grace):
+                    await self._caught_up.wait()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks.clear()
+        if hasattr(self, "_dispatcher"):
+            limit = self.loaded.config.server.drain_timeout if grace is None else grace
+            await self._dispatcher.stop(limit)
+        if hasattr(self, "_http"):
+            await self._http.aclose()
+        await self.store.close()
+        self._logger.info("stopped")
+
+    async def reload(self, loaded: LoadedConfig) -> None:
+        """Go over to another configuration; store and listeners stay as they are."""
+        for part in ("store", "server", "admin"):
+            old, new = getattr(self.loaded.config, part), getattr(loaded.config, part)
+            if old != new and part != "server":
+                self._logger.warning("takes effect after a restart", section=part)
+        await self._dispatcher.stop(self.loaded.config.server.drain_timeout)
+        old_http, self._http = self._http, guarded_client(loaded.config.egress.allow)
+        for task in [task for task in self._tasks if task.get_name().startswith("pull ")]:
+            task.cancel()
+            self._tasks.remove(task)
+        self.loaded = loaded
+        self._flow.identifiers = Identifiers(loaded.config.identity)
+        destinations = self._destinations(loaded)
+        self._flow.router = self._router(loaded, destinations)
+        self._dispatcher = self._new_dispatcher()
+        await self._dispatcher.start(destinations, self._position)
+        self.store.keep_for(frozenset(loaded.destinations))
+        self._ingest.configure(loaded.config.server, self._push_sources(loaded))
+        self._start_pulling(loaded)
+        await old_http.aclose()
+        self._logger.info("configuration reloaded")
+
+    # -- work ------------------------------------------------------------------------------------
+
+    async def _fold(self) -> None:
+        while True:
+            if self._position >= self._tail.head:
+                self._caught_up.set()
+            records = await self._tail.next(self._position, _FOLD_LIMIT)
+            self._caught_up.clear()
+            previous = self._position
+            try:
+                await self._flow.fold(records, previous)
+            except StoreError as error:
+                self._logger.error("the fold waits for the store", error=str(error))
+                await self._clock.sleep(_STORE_RETRY)
+                self._tail.forget()
+                continue
+            self._position = records[-1].offset
+
+    async def _maintain(self) -> None:
+        while True:
+            with suppress(StoreError):
+                await self.store.maintain(round(self._clock.now() * 1000))
+            await self._observe()
+            await self._clock.sleep(_MAINTAIN_SECONDS)
+
+    async def _observe(self) -> None:
+        metrics = self.metrics
+        metrics.log_head.set(self._tail.head)
+        metrics.log_folded.set(self._position)
+        metrics.store_bytes.set(self.store.size())
+        metrics.store_commits.set(self.store.writer.commits)
+        metrics.healthy.set(0 if self.store.healthy() else 1)
+        for id, tally in (await self.store.ledger.tallies()).items():
+            metrics.pending.labels(id).set(tally.pending)
+        for id, worker in self._dispatcher.workers.items():
+            metrics.paused.labels(id).set(1 if worker.state.paused else 0)
+
+    def _run(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._died)
+        self._tasks.append(task)
+
+    def _died(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._logger.error("a part of the hub broke", part=task.get_name(), exc_info=error)
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    def _new_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self.store,
+            self._flow.again,
+            clock=self._clock,
+            random=self._random,
+            metrics=self.metrics,
+            live=self.live,
+            logger=self._logger,
+        )
+
+    def _context(self, id: str, type: str) -> Context:
+        return Context(id, self._http, self._logger.bind(connector=id, type=type), self._clock)
+
+    def _destinations(self, loaded: LoadedConfig) -> dict[str, Configured]:
+        return {
+            id: Configured(
+                one.cls(one.settings, self._context(id, one.section.type)),
+                one.section,
+                _fingerprint(one.settings),
+            )
+            for id, one in loaded.destinations.items()
+        }
+
+    def _router(self, loaded: LoadedConfig, destinations: Mapping[str, Configured]) -> Router:
+        return make_router(loaded, {id: one.connector for id, one in destinations.items()})
+
+    def _push_sources(self, loaded: LoadedConfig) -> dict[str, PushSource[Settings]]:
+        sources: dict[str, PushSource[Settings]] = {}
+        for id, one in loaded.sources.items():
+            if one.section.enabled and issubclass(one.cls, PushSource):
+                sources[id] = one.cls(one.settings, self._context(id, one.section.type))
+        return sources
+
+    def _start_pulling(self, loaded: LoadedConfig) -> None:
+        for id, one in loaded.sources.items():
+            if one.section.enabled and issubclass(one.cls, PullSource):
+                source: PullSource[Settings] = one.cls(
+                    one.settings, self._context(id, one.section.type)
+                )
+                puller = Puller(
+                    id, source, self.store.log, loaded.config.server.max_event,
+                    clock=self._clock, random=self._random, metrics=self.metrics,
+                    logger=self._logger.bind(source=id),
+                )  # fmt: skip
+                self._run(puller.run(), f"pull {id}")
+
+    async def _listen(self, app: web.Application, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, handle_signals=False,
+            shutdown_timeout=self.loaded.config.server.drain_timeout, keepalive_timeout=75,
+        )  # fmt: skip
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
+        await site.start()
+        bound = runner.addresses[0]
+        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        return f"http://{name}:{bound[1]}"
+
+
+def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Settings]]) -> Router:
+    """Return the routing of a configuration; `connectors` are its destinations by id."""
+    routes = [
+        RouteRule(
+            route.sources if loaded.config.routes[route.id].sources is not None else None,
+            frozenset(route.destinations),
+            route.when,
+            route.when is not None and bool(route.when.reads & {"profile", "audiences"}),
+        )
+        for route in loaded.routes.values()
+    ]
+    targets = [
+        Target(
+            id,
+            frozenset(connectors[id].accepts()),
+            one.section.consent,
+            (one.section.integration or one.cls.manifest.title, id),
+        )
+        for id, one in loaded.destinations.items()
+    ]
+    return Router(routes, targets)
+
+
+def destinations_for(
+    loaded: LoadedConfig, http: httpx.AsyncClient, clock: Clock, logger: FilteringBoundLogger
+) -> Mapping[str, Destination[Settings]]:
+    """Return the configured connectors for a dry run or an online check."""
+    return {
+        id: one.cls(one.settings, Context(id, http, logger, clock))
+        for id, one in loaded.destinations.items()
+    }
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Return a digest by which a changed setting is noticed; it does not reveal secrets."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        return str(value)
+
+    text = json.dumps(settings.model_dump(), default=plain, sort_keys=True)
+    return hashlib.scrypt(text.encode(), salt=b"junctor settings", n=1024, r=8, p=1).hex()[:32]

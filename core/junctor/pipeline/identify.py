@@ -1,0 +1,267 @@
+"""Who an event is about: identifiers to a profile, new profiles, merges with protection.
+
+Works on a `People`, the batch's view of the state, and records there what changed. The rules are
+Segment's [Unify, identity resolution]: identifiers have a priority and a limit; where joining
+would break a limit, the event's identifier of lowest priority is left out and matching repeats.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from junctor.config.model import Identity
+from junctor.model.profile import IdentityConflict, Merge, Profile
+from junctor.pipeline.normalize import identifier_text
+from junctor.store.port import IdentifierKey
+
+_BUILT_IN: Final = {"user_id": "userId", "anonymous_id": "anonymousId"}
+_LONGEST: Final = 512
+_ONLY_ZEROS: Final = re.compile(r"[0-]*")
+
+
+@dataclass(slots=True)
+class People:
+    """What is known of the people in a batch of events, and what the batch changes."""
+
+    known: dict[IdentifierKey, int]
+    profiles: dict[int, Profile]
+    identifiers: dict[IdentifierKey, int | None] = field(default_factory=dict)
+    touched: dict[int, Profile | None] = field(default_factory=dict)
+    merges: list[Merge] = field(default_factory=list)
+    conflicts: list[IdentityConflict] = field(default_factory=list)
+
+    def attach(self, profile: Profile, key: IdentifierKey) -> None:
+        """Make `key` an identifier of `profile`."""
+        kind, value = key
+        profile.identifiers.setdefault(kind, []).append(value)
+        profile.changed()
+        self.known[key] = profile.id
+        self.identifiers[key] = profile.id
+
+    def remove(self, profile: Profile) -> None:
+        """Forget a profile and its identifiers."""
+        for kind, values in profile.identifiers.items():
+            for value in values:
+                self.known.pop((kind, value), None)
+                self.identifiers[kind, value] = None
+        self.profiles.pop(profile.id, None)
+        self.touched[profile.id] = None
+
+
+class Identifiers:
+    """Reads identifiers off events, by priority, nobody's values left out."""
+
+    def __init__(self, identity: Identity) -> None:
+        """Prepare the paths of every kind."""
+        self.limits = {identifier.kind: identifier.limit for identifier in identity.identifiers}
+        self.max_merges = identity.max_merges
+        self._kinds = [
+            (
+                identifier.kind,
+                _BUILT_IN.get(identifier.kind),
+                [tuple(path.split(".")) for path in identifier.source_paths],
+            )
+            for identifier in identity.identifiers
+        ]
+        self._blocked = {value.lower() for value in identity.blocked}
+        self._blocked_by_kind = {
+            identifier.kind: [pattern.lower() for pattern in identifier.blocked]
+            for identifier in identity.identifiers
+            if identifier.blocked
+        }
+
+    def of(self, event: dict[str, Any]) -> list[IdentifierKey]:
+        """Return the event's identifiers, highest priority first, each once."""
+        keys: list[IdentifierKey] = []
+        external = _external_ids(event)
+        for kind, field_name, paths in self._kinds:
+            if field_name is not None:
+                value = event.get(field_name)
+                if value is not None:
+                    self._add(keys, kind, value)
+            for path in paths:
+                value = _walk(event, path)
+                if value is not None:
+                    self._add(keys, kind, value)
+            for external_kind, value in external:
+                if external_kind == kind:
+                    self._add(keys, kind, value)
+        if event.get("type") == "alias" and "anonymous_id" in self.limits:
+            self._add(keys, "anonymous_id", event.get("previousId"))
+        return keys
+
+    def _add(self, keys: list[IdentifierKey], kind: str, raw: Any) -> None:
+        value = identifier_text(raw)
+        if value is None or len(value) > _LONGEST:
+            return
+        if kind == "email":
+            value = value.lower()
+        if not self._is_blocked(kind, value) and (kind, value) not in keys:
+            keys.append((kind, value))
+
+    def _is_blocked(self, kind: str, value: str) -> bool:
+        lower = value.lower()
+        if lower in self._blocked or _ONLY_ZEROS.fullmatch(lower):
+            return True
+        patterns = self._blocked_by_kind.get(kind)
+        return patterns is not None and any(fnmatchcase(lower, p) for p in patterns)
+
+
+def identify(
+    event: dict[str, Any],
+    keys: Sequence[IdentifierKey],
+    people: People,
+    rules: Identifiers,
+    *,
+    offset: int,
+    at: int,
+) -> Profile:
+    """Return the profile that the event is about; create, extend or merge as the rules allow.
+
+    `offset` is the event's place in the log, the id of a profile it creates; `at` its time in
+    epoch milliseconds.
+    """
+    known = {people.known.get(key) for key in keys}
+    if len(known) == 1 and (only := known.pop()) is not None:
+        return _touch(people.profiles[only], people)  # nothing new: by far the most events
+    considered = list(_as_known_user(event, keys, people, rules))
+    while considered:
+        profile_ids = list(dict.fromkeys(people.known[k] for k in considered if k in people.known))
+        if not profile_ids:
+            break
+        profiles = [people.profiles[id] for id in profile_ids]
+        refusal = _refusal(profiles, considered, rules)
+        if refusal is None or len(considered) == 1:
+            survivor = _merge(profiles, people, offset, at)
+            _attach_new(survivor, considered, people, rules)
+            return _touch(survivor, people)
+        dropped = considered.pop()
+        people.conflicts.append(
+            IdentityConflict(offset, at, profile_ids[0], f"{dropped[0]} left out: {refusal}")
+        )
+    profile = Profile(offset)
+    people.profiles[offset] = profile
+    for key in considered:
+        if key not in people.known:
+            people.attach(profile, key)
+    return _touch(profile, people)
+
+
+def _as_known_user(
+    event: dict[str, Any],
+    keys: Sequence[IdentifierKey],
+    people: People,
+    rules: Identifiers,
+) -> Sequence[IdentifierKey]:
+    """An alias may name a known user id as previousId: then the protection of users decides."""
+    if event.get("type") != "alias":
+        return keys
+    previous = identifier_text(event.get("previousId"))
+    as_user = ("user_id", previous or "")
+    if as_user not in people.known or as_user in keys:
+        return keys
+    return [key for key in keys if key != ("anonymous_id", previous)] + [as_user]
+
+
+def _refusal(
+    profiles: Sequence[Profile], keys: Iterable[IdentifierKey], rules: Identifiers
+) -> str | None:
+    """Return which rule forbids that these profiles and identifiers are one person."""
+    together: dict[str, set[str]] = {}
+    for kind, value in keys:
+        together.setdefault(kind, set()).add(value)
+    if len(profiles) == 1:
+        # New identifiers beyond a limit are left out one by one, unless they are a person's own.
+        values = together.get("user_id")
+        if values is None:
+            return None
+        own = values.union(profiles[0].identifiers.get("user_id", ()))
+        limit = rules.limits.get("user_id", len(own))
+        return f"one person has at most {limit} user_id" if len(own) > limit else None
+    for profile in profiles:
+        for kind, known in profile.identifiers.items():
+            together.setdefault(kind, set()).update(known)
+    for kind, all_values in together.items():
+        if len(all_values) > rules.limits.get(kind, len(all_values)):
+            return f"one person has at most {rules.limits[kind]} {kind}"
+    if sum(profile.merges + 1 for profile in profiles) - 1 > rules.max_merges:
+        return f"at most {rules.max_merges} profiles are merged into one"
+    return None
+
+
+def _merge(profiles: Sequence[Profile], people: People, offset: int, at: int) -> Profile:
+    """Join the profiles into the oldest one."""
+    survivor = min(profiles, key=lambda profile: profile.id)
+    for absorbed in sorted(profiles, key=lambda profile: profile.id):
+        if absorbed is survivor:
+            continue
+        people.merges.append(
+            Merge(offset, at, survivor.id, absorbed.id, survivor.encode(), absorbed.encode())
+        )
+        for kind, values in absorbed.identifiers.items():
+            mine = survivor.identifiers.setdefault(kind, [])
+            for value in values:
+                if value not in mine:
+                    mine.append(value)
+                people.known[kind, value] = survivor.id
+                people.identifiers[kind, value] = survivor.id
+        newest(survivor.traits, absorbed.traits)
+        for group, traits in absorbed.groups.items():
+            newest(survivor.groups.setdefault(group, {}), traits)
+        survivor.first_seen = min(survivor.first_seen, absorbed.first_seen)
+        survivor.last_seen = max(survivor.last_seen, absorbed.last_seen)
+        survivor.merges += absorbed.merges + 1
+        survivor.changed()
+        people.profiles.pop(absorbed.id, None)
+        people.touched[absorbed.id] = None
+    return survivor
+
+
+def newest(into: dict[str, tuple[Any, int]], other: dict[str, tuple[Any, int]]) -> None:
+    """Take over the traits of `other` that are newer than those of `into`."""
+    for name, (value, at) in other.items():
+        mine = into.get(name)
+        if mine is None or at > mine[1]:
+            into[name] = (value, at)
+
+
+def _attach_new(
+    profile: Profile, keys: Sequence[IdentifierKey], people: People, rules: Identifiers
+) -> None:
+    for key in keys:
+        if key in people.known:
+            continue
+        kind = key[0]
+        if len(profile.identifiers.get(kind, ())) < rules.limits.get(kind, 1):
+            people.attach(profile, key)
+
+
+def _touch(profile: Profile, people: People) -> Profile:
+    people.touched[profile.id] = profile
+    return profile
+
+
+def _walk(event: dict[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = event
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _external_ids(event: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Read `context.externalIds`: {id, type, collection: "users"} [Segment, external ids]."""
+    context = event.get("context")
+    ids = context.get("externalIds") if isinstance(context, dict) else None
+    if not isinstance(ids, list):
+        return []
+    return [
+        (entry["type"], entry.get("id"))
+        for entry in ids
+        if isinstance(entry, dict)
+        and isinstance(entry.get("type"), str)
+        and entry.get("collection", "users") == "users"
+    ]

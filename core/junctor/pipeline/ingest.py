@@ -1,0 +1,145 @@
+"""What a source brought becomes records of the log, or is kept with the reason why not.
+
+One bad event of a batch never costs the others. The answer waits until the events are durable.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from junctor.model.record import NewRecord, Rejection
+from junctor.pipeline.normalize import identifier_text
+from junctor.sdk.errors import MalformedRequest
+from junctor.sdk.event import EventType
+from junctor.sdk.source import Refused
+from junctor.store.dedupe import dedupe_key
+
+MOST_PROPERTIES: Final = 10_000
+LONGEST_MESSAGE_ID: Final = 255
+_KEPT_OF_REJECTED: Final = 32_768
+_TYPES: Final = frozenset(type.value for type in EventType)
+_OBJECTS: Final = ("properties", "traits", "context", "integrations")
+
+
+class Intake:
+    """Checks and numbers what comes in."""
+
+    def __init__(
+        self, max_event: int, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    ) -> None:
+        """Refuse events of more than `max_event` bytes; `new_id` names those without messageId."""
+        self._max_event = max_event
+        self._new_id = new_id
+
+    def record(
+        self, source: str, body: dict[str, Any], received_at: int, *, corrects_clock: bool
+    ) -> NewRecord:
+        """Return the record of a Segment-shaped event.
+
+        Raises:
+            MalformedRequest: it can't be an event; the message names the field.
+        """
+        check(body)
+        message_id = body.get("messageId")
+        if message_id is None or message_id == "":
+            message_id = body["messageId"] = self._name(source, body)
+        elif not isinstance(message_id, str):
+            message_id = body["messageId"] = str(message_id)
+        if len(message_id) > LONGEST_MESSAGE_ID:
+            raise MalformedRequest(
+                f"messageId: at most {LONGEST_MESSAGE_ID} characters, got {len(message_id)}"
+            )
+        try:
+            json = orjson.dumps(body)
+        except (orjson.JSONEncodeError, RecursionError):
+            raise MalformedRequest("the event is nested too deeply: at most 250 levels") from None
+        if len(json) > self._max_event:
+            raise MalformedRequest(
+                f"the event has {len(json)} bytes, at most {self._max_event} are allowed"
+            )
+        key = dedupe_key(source, message_id)
+        return NewRecord(source, message_id, received_at, corrects_clock, key, json, body)
+
+    def _name(self, source: str, body: dict[str, Any]) -> str:
+        """Name an event that has no messageId.
+
+        With a time of its own the same body sent twice is a retry, so it gets the same name.
+        """
+        if not isinstance(body.get("timestamp") or body.get("originalTimestamp"), str):
+            return self._new_id()
+        told = {name: value for name, value in body.items() if name != "sentAt"}
+        try:
+            text = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+        except (orjson.JSONEncodeError, RecursionError):
+            return self._new_id()
+        return f"junctor-{blake2b(source.encode() + text, digest_size=16).hexdigest()}"
+
+    def records(
+        self,
+        source: str,
+        bodies: Sequence[Any],
+        refused: Sequence[Refused],
+        received_at: int,
+        *,
+        corrects_clock: bool,
+    ) -> tuple[list[NewRecord], list[Rejection]]:
+        """Return the records of those that can be events, and the others with their reasons."""
+        records = []
+        rejections = [rejection(source, r.item, r.reason, received_at) for r in refused]
+        for body in bodies:
+            try:
+                records.append(
+                    self.record(source, body, received_at, corrects_clock=corrects_clock)
+                )
+            except MalformedRequest as error:
+                rejections.append(rejection(source, body, error.message, received_at))
+        return records, rejections
+
+
+def check(body: Any) -> None:
+    """Check that `body` can be an event.
+
+    Raises:
+        MalformedRequest: it can't; the message names the field.
+    """
+    if not isinstance(body, dict):
+        raise MalformedRequest("an event must be a JSON object")
+    type = body.get("type")
+    if not isinstance(type, str) or type not in _TYPES:
+        known = ", ".join(sorted(_TYPES))
+        raise MalformedRequest(
+            f"type: must be one of {known}" if type else f"type: is missing; one of {known}"
+        )
+    user = identifier_text(body.get("userId"))
+    if type == "alias":
+        if user is None or identifier_text(body.get("previousId")) is None:
+            raise MalformedRequest("userId and previousId: an alias needs both")
+    elif type == "delete":
+        if user is None:
+            raise MalformedRequest("userId: a delete needs it")
+    elif user is None and identifier_text(body.get("anonymousId")) is None:
+        raise MalformedRequest("userId or anonymousId: one of them is needed, as text")
+    if type == "track":
+        event = body.get("event")
+        if not isinstance(event, str) or not event.strip():
+            raise MalformedRequest("event: a track call needs a name")
+    elif type == "group" and identifier_text(body.get("groupId")) is None:
+        raise MalformedRequest("groupId: a group call needs it")
+    for name in _OBJECTS:
+        value = body.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise MalformedRequest(f"{name}: must be an object")
+        if value and len(value) > MOST_PROPERTIES:
+            raise MalformedRequest(f"{name}: at most {MOST_PROPERTIES} keys")
+
+
+def rejection(source: str, item: Any, reason: str, received_at: int) -> Rejection:
+    """Return what is kept of something that can't be an event."""
+    try:
+        json = orjson.dumps(item, option=orjson.OPT_NON_STR_KEYS)
+    except (orjson.JSONEncodeError, RecursionError):
+        json = orjson.dumps(f"{str(item)[:1000]}…") if not isinstance(item, dict | list) else b"{}"
+    return Rejection(source, received_at, reason, json[:_KEPT_OF_REJECTED])

@@ -1,0 +1,118 @@
+"""A record of the log becomes a canonical event. Pure.
+
+Time is corrected once, by Segment's formula: timestamp = receivedAt - (sentAt - originalTimestamp)
+[Segment spec, common fields]. The client's JSON is kept; only the envelope's fields are set.
+"""
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from junctor.model.record import Record
+
+EARLIEST: Final = 0
+"""Times before 1970 are taken for a broken clock."""
+FUTURE_TOLERANCE_MS: Final = 60_000
+"""A corrected time further than this ahead of its receipt is taken for a broken clock."""
+
+_LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
+_IDS: Final = ("userId", "anonymousId", "groupId", "previousId")
+
+
+def canonical(record: Record) -> tuple[dict[str, Any], int]:
+    """Return the canonical event of `record` and its time in epoch milliseconds.
+
+    The record's parsed body is taken over and changed. `timestamp` is corrected; what the client
+    sent stays as `originalTimestamp`; `receivedAt` and `messageId` are set; null ids are dropped
+    and numeric ones become text.
+    """
+    body = record.body
+    if body is None:
+        body = orjson.loads(record.json)
+    record.body = None  # one owner: the log's view of the client's JSON is not this one any more
+    assert body is not None
+    received_at = record.received_at
+    sent = body.get("timestamp")
+    if sent is None:
+        sent = body.get("originalTimestamp")
+    original = parse_time(sent)
+    if original is None:
+        at = received_at
+    else:
+        at = original
+        if record.corrects_clock and (sent_at := parse_time(body.get("sentAt"))) is not None:
+            at = received_at - (sent_at - original)
+        if at < EARLIEST or at > received_at + FUTURE_TOLERANCE_MS:
+            at = received_at
+    body["messageId"] = record.message_id
+    if sent is not None and body.get("originalTimestamp") is None:
+        body["originalTimestamp"] = sent
+    body["timestamp"] = format_time(at)
+    body["receivedAt"] = format_time(received_at)
+    for key in _IDS:
+        if key in body:
+            value = identifier_text(body[key])
+            if value is None:
+                del body[key]
+            else:
+                body[key] = value
+    return body, at
+
+
+def parse_time(value: Any) -> int | None:
+    """Return epoch milliseconds of an ISO-8601 text or an epoch number, None if it is neither.
+
+    Text without a zone is UTC. Numbers up to 1e11 are seconds, larger ones milliseconds.
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return _parse_odd_time(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        try:
+            return math.floor(moment.timestamp() * 1000 + 0.5)
+        except (OverflowError, ValueError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value):
+        return None
+    return round(value * 1000) if abs(value) < 1e11 else round(value)
+
+
+def _parse_odd_time(text: str) -> int | None:
+    shorter = _LONG_FRACTION.sub(r"\1", text.strip())
+    if shorter != text:
+        return parse_time(shorter)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return parse_time(number)
+
+
+def format_time(milliseconds: int) -> str:
+    """Return ISO-8601 UTC text with milliseconds and `Z`."""
+    try:
+        text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError):
+        return format_time(0)
+    return text[:-6] + "Z"
+
+
+def identifier_text(value: Any) -> str | None:
+    """Return an id as text without surrounding space; None for what can't be an id."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return None

@@ -1,0 +1,143 @@
+"""Where an event goes. Pure: event, profile and configuration decide.
+
+Consent is looked at first, then the event's `integrations` object, then the routes [Segment,
+consent in connections; filtering with the integrations object].
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from junctor.model.processed import Decision
+from junctor.model.profile import Profile
+
+SENT: Final = ""
+WRONG_TYPE: Final = "type not accepted"
+NO_ROUTE: Final = "no route"
+CONDITION: Final = "condition not met"
+CONSENT: Final = "filtered by end user consent"
+INTEGRATIONS: Final = "filtered by integrations object"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """A route as the configuration has it; `sources` None stands for all."""
+
+    sources: frozenset[str] | None
+    to: frozenset[str]
+    when: Callable[[Mapping[str, Any]], bool] | None = None
+    reads_profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A destination as routing sees it; `names` are those by which `integrations` calls it."""
+
+    id: str
+    accepts: frozenset[str]
+    consent: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class Router:
+    """All routes and destinations of one configuration."""
+
+    def __init__(self, routes: Sequence[RouteRule], targets: Sequence[Target]) -> None:
+        """Prepare the table of one configuration."""
+        self.targets = tuple(targets)
+        self._routes = tuple(routes)
+        self._ids = tuple(target.id for target in targets)
+        self._all_sent: Decision = tuple((id, SENT) for id in self._ids)
+
+    def decide(self, event: Mapping[str, Any], source: str, profile: Profile | None) -> Decision:
+        """Return the decision for a canonical event."""
+        wanted: set[str] = set()
+        refused: set[str] = set()
+        payload: Mapping[str, Any] | None = None
+        for route in self._routes:
+            if route.sources is not None and source not in route.sources:
+                continue
+            if route.when is not None:
+                if route.reads_profile:
+                    payload = payload or with_profile(event, profile)
+                    matches = route.when(payload)
+                else:
+                    matches = route.when(event)
+                if not matches:
+                    refused |= route.to
+                    continue
+            wanted |= route.to
+        type = event["type"]
+        preferences = consent_preferences(event)
+        integrations = event.get("integrations")
+        if not isinstance(integrations, dict) or not integrations:
+            integrations = None
+        reasons = []
+        for target in self.targets:
+            if type not in target.accepts:
+                reason = WRONG_TYPE
+            elif target.id not in wanted:
+                reason = CONDITION if target.id in refused else NO_ROUTE
+            else:
+                reason = SENT
+                if preferences is not None or integrations is not None:
+                    reason = reconcile(target, event, preferences, integrations)
+            reasons.append((target.id, reason))
+        decision = tuple(reasons)
+        return self._all_sent if decision == self._all_sent else decision
+
+
+def consent_preferences(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return `context.consent` of an event that carries a consent object, else None."""
+    context = event.get("context")
+    consent = context.get("consent") if isinstance(context, dict) else None
+    return consent if isinstance(consent, dict) else None
+
+
+def reconcile(
+    target: Target,
+    event: Mapping[str, Any],
+    consent: Mapping[str, Any] | None,
+    integrations: Mapping[str, Any] | None,
+) -> str:
+    """Return "" or the reason why consent or the integrations object keeps the event back.
+
+    The rows of Segment's table: without a consent object nothing is enforced; an empty one counts
+    as no consent at all only beside an integrations object, an empty `categoryPreferences` always.
+    """
+    if consent is not None and target.consent:
+        preferences = consent.get("categoryPreferences")
+        if isinstance(preferences, dict):
+            if not all(preferences.get(category) is True for category in target.consent):
+                return CONSENT
+        elif integrations is not None:
+            return CONSENT
+    return SENT if integrations is None else _by_integrations(target, event, integrations)
+
+
+def _by_integrations(
+    target: Target, event: Mapping[str, Any], integrations: Mapping[str, Any]
+) -> str:
+    for name in target.names:
+        if name in integrations:
+            value = integrations[name]
+            enabled = value is True or isinstance(value, dict)
+            return SENT if enabled else INTEGRATIONS
+    if integrations.get("All") is False and not _is_computed(event):
+        return INTEGRATIONS
+    return SENT
+
+
+def _is_computed(event: Mapping[str, Any]) -> bool:
+    """Whether Segment Engage made the event: such calls always carry `All: false`."""
+    context = event.get("context")
+    personas = context.get("personas") if isinstance(context, dict) else None
+    return isinstance(personas, dict) and isinstance(personas.get("computation_class"), str)
+
+
+def with_profile(event: Mapping[str, Any], profile: Profile | None) -> Mapping[str, Any]:
+    """Return the event with `profile` and `audiences` beside its fields."""
+    if profile is None:
+        return event
+    view = profile.view()
+    return {**event, "profile": view.as_dict(), "audiences": view.audiences}

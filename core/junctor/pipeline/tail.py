@@ -1,0 +1,68 @@
+"""The newest part of the log, in memory, so that live events need not be read back."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from junctor.model.record import Record
+from junctor.store.port import Appended, EventLog
+
+MOST_BYTES: Final = 64 * 2**20
+"""JSON kept for a fold that lags; beyond it the fold reads the log."""
+
+
+class Tail:
+    """Gives the log's records in order after a position: live ones from memory, else from disk."""
+
+    def __init__(self, log: EventLog, most_bytes: int = MOST_BYTES) -> None:
+        """Listen to `log`."""
+        self._log = log
+        self._most_bytes = most_bytes
+        self._commits: deque[Appended] = deque()
+        self.bytes = 0
+        self._more = asyncio.Event()
+        self.head = 0
+        log.subscribe(self._appended)
+
+    def _appended(self, appended: Appended) -> None:
+        self.head = appended.records[-1].offset
+        self._commits.append(appended)
+        self.bytes += _size(appended)
+        if self.bytes > self._most_bytes:
+            self._commits.clear()
+            self.bytes = 0
+        self._more.set()
+
+    def forget(self) -> None:
+        """Drop what is in memory: records that were taken must be read again."""
+        self._commits.clear()
+        self.bytes = 0
+
+    async def next(self, position: int, limit: int) -> list[Record]:
+        """Return at least one record after `position`, about `limit` at most; wait for it."""
+        while True:
+            self._more.clear()
+            records = self._from_memory(position, limit)
+            if not records and self.head > position:
+                records = await self._log.read(position, limit)
+            if records:
+                return records
+            await self._more.wait()
+
+    def _from_memory(self, position: int, limit: int) -> list[Record]:
+        commits = self._commits
+        while commits and commits[0].records[-1].offset <= position:
+            self.bytes -= _size(commits.popleft())
+        records: list[Record] = []
+        while commits and commits[0].previous <= position:
+            if records and len(records) + len(commits[0].records) > limit:
+                break
+            appended = commits.popleft()
+            self.bytes -= _size(appended)
+            records += [r for r in appended.records if r.offset > position]
+            position = records[-1].offset
+        return records
+
+
+def _size(appended: Appended) -> int:
+    return sum(len(record.json) for record in appended.records)

@@ -1,0 +1,83 @@
+"""Prometheus metrics with bounded labels: ids of the configuration and closed lists, never data."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Metrics:
+    """All metrics of one hub, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Register them."""
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "junctor_requests_total", "Requests to sources.", ["source", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._ingested = Counter(
+            "junctor_events_total", "Events by what became of them at ingest.",
+            ["source", "outcome"], registry=registry,
+        )  # fmt: skip
+        self._attempts = Counter(
+            "junctor_delivery_attempts_total", "Calls to destinations; empty code: success.",
+            ["destination", "code"], registry=registry,
+        )  # fmt: skip
+        self._deliveries = Counter(
+            "junctor_deliveries_total", "Events by outcome of a delivery.",
+            ["destination", "outcome"], registry=registry,
+        )  # fmt: skip
+        self._duration = Histogram(
+            "junctor_delivery_attempt_seconds", "Length of a call to a destination.",
+            ["destination"], buckets=_LATENCY, registry=registry,
+        )  # fmt: skip
+        self._lag = Histogram(
+            "junctor_delivery_lag_seconds", "From receipt of an event to its delivery.",
+            ["destination"], buckets=_LATENCY, registry=registry,
+        )  # fmt: skip
+        self.pending = Gauge(
+            "junctor_pending_events", "Events accepted and not yet settled.", ["destination"],
+            registry=registry,
+        )  # fmt: skip
+        self.paused = Gauge(
+            "junctor_destination_paused", "1 while a destination is paused.", ["destination"],
+            registry=registry,
+        )  # fmt: skip
+        self.log_head = Gauge("junctor_log_head", "Newest offset of the log.", registry=registry)
+        self.log_folded = Gauge("junctor_log_folded", "Offset folded so far.", registry=registry)
+        self.store_bytes = Gauge(
+            "junctor_store_bytes", "Bytes used by the store.", registry=registry
+        )
+        self.store_commits = Gauge(
+            "junctor_store_commits", "Transactions committed, one fsync each.", registry=registry
+        )
+        self.healthy = Gauge(
+            "junctor_healthy", "1 when events can be made durable.", registry=registry
+        )
+
+    def request(self, source: str, status: int) -> None:
+        """Count a request to a source."""
+        self._requests.labels(source, str(status)).inc()
+
+    def ingested(self, source: str, outcome: str, events: int) -> None:
+        """Count events: accepted, duplicate or rejected."""
+        if events:
+            self._ingested.labels(source, outcome).inc(events)
+
+    def attempt(self, destination: str, code: str, seconds: float) -> None:
+        """Count a call to a destination."""
+        self._attempts.labels(destination, code).inc()
+        self._duration.labels(destination).observe(seconds)
+
+    def settled(self, destination: str, outcome: str, events: int) -> None:
+        """Count events by the outcome of a delivery."""
+        if events:
+            self._deliveries.labels(destination, outcome).inc(events)
+
+    def lag(self, destination: str, seconds: float) -> None:
+        """Observe how old an event was when it was delivered."""
+        self._lag.labels(destination).observe(max(0.0, seconds))
+
+    def render(self) -> bytes:
+        """Return the text format."""
+        return generate_latest(self.registry)
