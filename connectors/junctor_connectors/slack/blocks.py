@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from junctor.sdk.template import has_placeholders
+from junctor.sdk import has_placeholders
 from junctor_connectors.slack.escaping import compile_text, compile_url, shorten
 
 MAX_BLOCKS: Final = 50

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from junctor.sdk.template import Escape, Placeholder, Render, TemplateError, parse_template
+from junctor.sdk import TemplateError
+from junctor.sdk.template import Escape, Placeholder, Render, parse_template
 
 _RESERVED: Final = ":/?#[]@!$&'()*+,;=%~"
 _SCHEME: Final = re.compile(r"(https?://|mailto:)", re.IGNORECASE)

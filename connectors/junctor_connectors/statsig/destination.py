@@ -1,8 +1,9 @@
 """Statsig's event log: batches to log_event, or single events to its Segment-style webhook."""
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import orjson
 
@@ -12,8 +13,8 @@ from junctor.sdk import (
     Context,
     DeliveryError,
     DestinationUnavailable,
-    Disposition,
     Event,
+    EventType,
     HttpDestination,
     InvalidPayload,
     Manifest,
@@ -27,7 +28,11 @@ from junctor.sdk import (
 from junctor_connectors.statsig.settings import StatsigSettings
 from junctor_connectors.statsig.translate import Translator
 
-_METADATA = {"sdkType": "junctor", "sdkVersion": SDK_VERSION}
+_SENT_AS_EVENTS: Final = frozenset(
+    (EventType.TRACK, EventType.PAGE, EventType.SCREEN, EventType.GROUP)
+)
+_METADATA: Final = {"sdkType": "junctor", "sdkVersion": SDK_VERSION}
+_AFTER_EVENTS: Final = b'],"statsigMetadata":' + orjson.dumps(_METADATA) + b"}"
 
 
 class Statsig(HttpDestination[StatsigSettings]):
@@ -51,9 +56,9 @@ class Statsig(HttpDestination[StatsigSettings]):
     def __init__(self, settings: StatsigSettings, ctx: Context) -> None:
         """Compile the translation once."""
         super().__init__(settings, ctx)
-        if settings.mode == "forward":  # a host that reads the instance batches accordingly
-            one = self.manifest.model_copy(update={"max_batch": 1})
-            self.manifest = one  # type: ignore[misc]
+        everything = ALL_EVENTS if settings.mode == "forward" else _SENT_AS_EVENTS
+        chosen = settings.send
+        self._sent = everything if chosen is None else frozenset(map(EventType, chosen))
         self._translate = Translator(settings)
         self._headers = {
             "content-type": "application/json",
@@ -61,6 +66,14 @@ class Statsig(HttpDestination[StatsigSettings]):
             "statsig-sdk-type": _METADATA["sdkType"],
             "statsig-sdk-version": _METADATA["sdkVersion"],
         }
+
+    def batch_limit(self) -> int:
+        """Return 1 in `forward` mode: Statsig's webhook takes single events."""
+        return 1 if self.settings.mode == "forward" else super().batch_limit()
+
+    def accepts(self) -> frozenset[EventType]:
+        """Return the types that `send` names, or its default."""
+        return self._sent
 
     async def check(self) -> None:
         """Send an empty list of events, which can leave nothing behind.
@@ -82,13 +95,23 @@ class Statsig(HttpDestination[StatsigSettings]):
         """Return the one request for these events; in `forward` mode for one event.
 
         Raises:
-            DeliveryError: the event can't be sent.
-            PartialFailure: as above, for some of several events.
+            Rejected: the only event is not sent, lacks a name, or is about nobody.
+            InvalidPayload: the only event is nested too deeply.
+            PartialFailure: the same for some of several events.
         """
-        request, refused = self._assemble(events)
-        if refused or request is None:
-            raise _failure(refused, len(events))
-        return request
+        texts: list[bytes] = []
+        refused: dict[int, DeliveryError] = {}
+        for index, event in enumerate(events):
+            try:
+                texts.append(self._text(event))
+            except DeliveryError as error:
+                refused[index] = error
+        if refused:
+            raise refused[0] if len(events) == 1 else PartialFailure(refused)
+        if self.settings.mode == "forward":
+            (text,) = texts
+            return Request("POST", self.settings.forward_url, text, self._headers)
+        return self._request(texts)
 
     def stamp(self, request: Request, at: float) -> Request:
         """Add the true time of sending, by which Statsig corrects clock drift."""
@@ -107,64 +130,16 @@ class Statsig(HttpDestination[StatsigSettings]):
                 f"HTTP {response.status}, but Statsig says success: false", status=response.status
             )
 
-    async def deliver(self, events: Sequence[Event]) -> None:
-        """Send what can be sent, then say what could not."""
-        if self.settings.mode == "forward":
-            await self._deliver_each(events)
-            return
-        request, refused = self._assemble(events)
-        if request is not None:
-            now = self.ctx.clock.now()
-            response = await send(self.ctx.http, self.stamp(request, now), now=now)
-            self.interpret(response, events)
-        if refused:
-            raise _failure(refused, len(events))
+    def _text(self, event: Event) -> bytes:
+        """Return what is sent of an event, as JSON."""
+        if event.type not in self._sent:  # routed before the settings changed
+            raise Rejected(f"{event.type} events are not sent; see settings.send")
+        return event.json if self.settings.mode == "forward" else self._translate(event)
 
-    async def _deliver_each(self, events: Sequence[Event]) -> None:
-        """One request per event; what may work later or needs an operator stops the rest."""
-        failed: dict[int, DeliveryError] = {}
-        for index, event in enumerate(events):
-            try:
-                await super().deliver([event])
-            except DeliveryError as error:
-                if error.disposition in (Disposition.RETRY, Disposition.PAUSE):
-                    failed.update(dict.fromkeys(range(index, len(events)), error))
-                    break
-                failed[index] = error
-        if failed:
-            raise _failure(failed, len(events))
-
-    def _assemble(self, events: Sequence[Event]) -> tuple[Request | None, dict[int, DeliveryError]]:
-        """Return the request for the events that can be sent, and why the others can't."""
-        if self.settings.mode == "forward":
-            (event,) = events
-            return self._forward(event)
-        translated: list[orjson.Fragment] = []
-        refused: dict[int, DeliveryError] = {}
-        for index, event in enumerate(events):
-            try:
-                translated.append(self._translate(event))
-            except DeliveryError as error:
-                refused[index] = error
-        return self._request(translated) if translated else None, refused
-
-    def _forward(self, event: Event) -> tuple[Request | None, dict[int, DeliveryError]]:
-        wanted = self.settings.send
-        if wanted is not None and event.type not in wanted:
-            return None, {0: Rejected(f"{event.type} events are not sent; see settings.send")}
-        return Request("POST", self.settings.forward_url, event.json, self._headers), {}
-
-    def _request(self, events: Sequence[orjson.Fragment]) -> Request:
-        content = orjson.dumps({"events": events, "statsigMetadata": _METADATA})
-        headers = {**self._headers, "statsig-event-count": str(len(events))}
+    def _request(self, texts: Sequence[bytes]) -> Request:
+        content = b'{"events":[' + b",".join(texts) + _AFTER_EVENTS
+        headers = {**self._headers, "statsig-event-count": str(len(texts))}
         if self.settings.gzip:
             content = gzip.compress(content, compresslevel=1, mtime=0)
             headers["content-encoding"] = "gzip"
         return Request("POST", self.settings.endpoint, content, headers)
-
-
-def _failure(errors: Mapping[int, DeliveryError], count: int) -> DeliveryError:
-    """Return one error for all where they share it, else each item's own."""
-    if len(errors) == count and len(set(map(id, errors.values()))) == 1:
-        return errors[0]
-    return PartialFailure(errors)

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from junctor.sdk import Secret, Settings
-from junctor.sdk.template import compile_template
+from junctor.sdk import Secret, Settings, compile_template
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$")]
 

@@ -6,7 +6,8 @@ its SDKs' event validator (soft sizes).
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -19,11 +20,12 @@ MAX_TEXT: Final = 128
 MAX_OBJECT: Final = 4096
 """Most characters of a user and of metadata; counted here in bytes of JSON, to be safe."""
 
-_FORBIDDEN: Final = str.maketrans(dict.fromkeys("\\[]{}<>#=;&$%|\0\r\n", "_"))
+_FORBIDDEN: Final = re.compile(r"[\\\[\]{}<>#=;&$%|\0\r\n]")
 _NOT_DATA: Final = frozenset(
     ("statsigCustomIDs", "statsigCustom", "statsigEnvironment", "privateAttributes")
 )
-_DEEPEST: Final = 16
+_MOST_PARTS: Final = 16
+"""Parts of a dotted name; what is nested deeper stays JSON."""
 _BY_NEED: Final = (
     "userID", "statsigEnvironment", "customIDs", "email", "country", "locale", "appVersion", "ip",
     "userAgent", "custom",
@@ -32,16 +34,16 @@ _BY_NEED: Final = (
 
 def event_name(text: str) -> str:
     """Return `text` without the characters for which Statsig drops an event, and short enough."""
-    return text.strip().translate(_FORBIDDEN)[:MAX_TEXT]
+    return _FORBIDDEN.sub("_", text.strip())[:MAX_TEXT]
 
 
 def event_value(properties: Mapping[str, Any], names: tuple[str, ...]) -> float | str | None:
     """Return the first property in `names` that is a number or text; numeric text as a number."""
     for name in names:
         value = properties.get(name)
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             continue
-        if isinstance(value, int | float):
+        if isinstance(value, (int, float)):
             return value
         if isinstance(value, str) and (text := value.strip()):
             return _number(text) if text[-1].isdigit() else text[:MAX_TEXT]
@@ -50,27 +52,24 @@ def event_value(properties: Mapping[str, Any], names: tuple[str, ...]) -> float 
 
 def add_metadata(properties: Mapping[str, Any], into: dict[str, str]) -> None:
     """Add properties as text: nested objects under dotted names, lists as JSON, no nulls."""
-    for name, value in properties.items():
-        if name in _NOT_DATA:
-            continue
-        if isinstance(value, dict):
-            for path, leaf in _leaves(value, name, 1):
-                into[path] = _as_text(leaf)
+    for name, value in _only_data(properties).items():
+        if isinstance(value, str):
+            into[name] = value
+        elif isinstance(value, dict):
+            _flatten(value, name, _text, into)
         elif value is not None:
-            into[name] = _as_text(value)
+            into[name] = _TEXT_OF[type(value)](value)
 
 
 def add_custom(traits: Mapping[str, Any], into: dict[str, Any]) -> None:
     """Add attributes in their legal types: nested objects flat, lists as lists of text."""
-    for name, value in traits.items():
-        if name in _NOT_DATA:
-            continue
-        for path, leaf in _leaves(value, name, 0):
-            if isinstance(leaf, list):
-                flat = not any(isinstance(item, dict | list) for item in leaf)
-                into[path] = [plain_text(item) for item in leaf] if flat else json_text(leaf)
-            else:
-                into[path] = json_text(leaf) if isinstance(leaf, dict) else leaf
+    for name, value in _only_data(traits).items():
+        if isinstance(value, str):
+            into[name] = value
+        elif isinstance(value, dict):
+            _flatten(value, name, _attribute, into)
+        elif value is not None:
+            into[name] = _attribute(value)
 
 
 def flat_pairs(value: Any) -> Iterator[tuple[str, Any]]:
@@ -143,24 +142,41 @@ def json_text(value: Any) -> str:
     return json_bytes(value).decode()
 
 
-def _leaves(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """Yield what is no object under its dotted path; nulls are left out."""
-    if isinstance(value, dict) and depth < _DEEPEST:
-        for name, item in value.items():
-            yield from _leaves(item, f"{path}.{name}", depth + 1)
-    elif value is not None:
-        yield path, value
+def _only_data(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `values` without the names that have a meaning of their own at Statsig."""
+    if values.keys().isdisjoint(_NOT_DATA):
+        return values
+    return {name: value for name, value in values.items() if name not in _NOT_DATA}
+
+
+def _flatten(
+    values: dict[str, Any],
+    path: str,
+    leaf: Callable[[Any], Any],
+    into: dict[str, Any],
+    parts: int = 2,
+) -> None:
+    """Add what is no object below `path` under its dotted path; nulls are left out."""
+    for name, value in values.items():
+        if isinstance(value, dict) and parts < _MOST_PARTS:
+            _flatten(value, f"{path}.{name}", leaf, into, parts + 1)
+        elif value is not None:
+            into[f"{path}.{name}"] = leaf(value)
+
+
+def _text(value: Any) -> str:
+    return _TEXT_OF[type(value)](value)
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+        return [plain_text(item) for item in value]
+    return json_text(value) if isinstance(value, (dict, list)) else value
 
 
 def _entry_size(name: str, value: Any) -> int:
     """Return the bytes that an entry takes in a JSON object, with a comma."""
     return len(json_bytes({name: value})) - 1
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json_text(value) if isinstance(value, (dict, list)) else plain_text(value)
 
 
 def _number(text: str) -> float | str:
@@ -169,3 +185,9 @@ def _number(text: str) -> float | str:
     except ValueError:
         return text[:MAX_TEXT]
     return number if math.isfinite(number) else text[:MAX_TEXT]
+
+
+_TEXT_OF: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: str, int: str, bool: plain_text, float: plain_text, list: json_text, dict: json_text,
+}  # fmt: skip
+"""Text of a JSON value, by its exact type: a look-up is quicker than one question after another."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from junctor.sdk import InvalidPayload
-from junctor.sdk.template import Render, compile_template, parse_template, plain_text
+from junctor.sdk import InvalidPayload, compile_template
+from junctor.sdk.template import Render, parse_template, plain_text
 
 MAX_URL: Final = 8000
 """Longest URL sent; RFC 9110 4.1 asks servers to take at least that."""
@@ -81,8 +81,9 @@ def compile_url(template: str) -> Render:
 
     def url(payload: Mapping[str, Any]) -> str:
         text = render(payload)
-        path = urlsplit(text).path
-        if any(segment in (".", "..") for segment in path.split("/")):
+        if "/." in text and any(
+            segment in (".", "..") for segment in urlsplit(text).path.split("/")
+        ):
             raise InvalidPayload("a value of the event would lead to another path of the URL")
         return fitting_url(text)
 

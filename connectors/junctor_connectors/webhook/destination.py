@@ -9,20 +9,22 @@ import orjson
 from junctor.sdk import (
     Context,
     DeliveryError,
-    Disposition,
     Event,
     EventType,
     HttpDestination,
     InvalidPayload,
     Manifest,
+    MappingRunError,
     PartialFailure,
     Rejected,
     Request,
+    compile_mapping,
+    compile_template,
+    has_placeholders,
     idempotency_key,
     send,
 )
-from junctor.sdk.mapping import MISSING, MappingRunError, compile_mapping
-from junctor.sdk.template import compile_template, has_placeholders
+from junctor.sdk.mapping import MISSING
 from junctor_connectors.webhook.addressing import compile_url, header_text, with_query
 from junctor_connectors.webhook.destination_settings import WebhookSettings, as_list, plain
 from junctor_connectors.webhook.signing import (
@@ -53,9 +55,6 @@ class Webhook(HttpDestination[WebhookSettings]):
     def __init__(self, settings: WebhookSettings, ctx: Context) -> None:
         """Decide once what does not depend on the event, and compile the rest."""
         super().__init__(settings, ctx)
-        if not settings.batch:  # a host that reads the instance batches accordingly
-            one = self.manifest.model_copy(update={"max_batch": 1})
-            self.manifest = one  # type: ignore[misc]
         url = plain(settings.url)
         self._fixed_url = None if has_placeholders(url) else url
         self._url = compile_url(url)
@@ -75,6 +74,13 @@ class Webhook(HttpDestination[WebhookSettings]):
                 self._templates[name.lower()] = compile_template(value)
             else:
                 self._headers[name.lower()] = plain(value).strip()
+        self._needs_payload = bool(
+            self._templates or self._shape is not None or self._fixed_url is None
+        )
+
+    def batch_limit(self) -> int:
+        """Return 1 without `batch`."""
+        return super().batch_limit() if self.settings.batch else 1
 
     async def check(self) -> None:
         """Ask the address for OPTIONS, which changes nothing anywhere [RFC 9110 9.2.1].
@@ -90,13 +96,25 @@ class Webhook(HttpDestination[WebhookSettings]):
         """Return the one request for these events; without `batch` for one event.
 
         Raises:
-            DeliveryError: the event can't be expressed.
-            PartialFailure: as above, for some of several events.
+            Rejected: `body` gives nothing for the only event.
+            InvalidPayload: the only event can't be expressed.
+            PartialFailure: the same for some of several events.
         """
-        request, refused = self._assemble(events)
-        if refused or request is None:
-            raise _failure(refused, len(events))
-        return request
+        if not self.settings.batch:
+            (event,) = events
+            return self._single(event)
+        if self._shape is None:
+            return self._list(events, [event.json for event in events])
+        bodies: list[bytes] = []
+        refused: dict[int, DeliveryError] = {}
+        for index, event in enumerate(events):
+            try:
+                bodies.append(_json(self._shaped(event.payload())))
+            except DeliveryError as error:
+                refused[index] = error
+        if refused:
+            raise refused[0] if len(events) == 1 else PartialFailure(refused)
+        return self._list(events, bodies)
 
     def stamp(self, request: Request, at: float) -> Request:
         """Add the time of the attempt and the signatures over it."""
@@ -114,87 +132,45 @@ class Webhook(HttpDestination[WebhookSettings]):
             },
         )
 
-    async def deliver(self, events: Sequence[Event]) -> None:
-        """Send what can be sent, then say what could not."""
-        if not self.settings.batch:
-            await self._deliver_each(events)
-            return
-        request, refused = self._assemble(events)
-        if request is not None:
-            now = self.ctx.clock.now()
-            response = await send(self.ctx.http, self.stamp(request, now), now=now)
-            self.interpret(response, events)
-        if refused:
-            raise _failure(refused, len(events))
-
-    async def _deliver_each(self, events: Sequence[Event]) -> None:
-        """One request per event; what may work later or needs an operator stops the rest."""
-        failed: dict[int, DeliveryError] = {}
-        for index, event in enumerate(events):
-            try:
-                await super().deliver([event])
-            except DeliveryError as error:
-                if error.disposition in (Disposition.RETRY, Disposition.PAUSE):
-                    failed.update(dict.fromkeys(range(index, len(events)), error))
-                    break
-                failed[index] = error
-        if failed:
-            raise _failure(failed, len(events))
-
-    def _assemble(self, events: Sequence[Event]) -> tuple[Request | None, dict[int, DeliveryError]]:
-        """Return the request for the events that can be sent, and why the others can't."""
-        if not self.settings.batch:
-            (event,) = events
-            return self._single(event), {}
-        if self._shape is None:
-            return self._list(events, [event.json for event in events]), {}
-        bodies: list[bytes] = []
-        sent: list[Event] = []
-        refused: dict[int, DeliveryError] = {}
-        for index, event in enumerate(events):
-            try:
-                bodies.append(_json(self._shaped(event)))
-                sent.append(event)
-            except DeliveryError as error:
-                refused[index] = error
-        return self._list(sent, bodies) if sent else None, refused
-
     def _single(self, event: Event) -> Request:
-        url = self._fixed_url if self._fixed_url is not None else self._url(event.payload())
+        payload = event.payload() if self._needs_payload else {}
+        url = self._fixed_url if self._fixed_url is not None else self._url(payload)
+        content = b""
         if self._has_body:
-            content = event.json if self._shape is None else _json(self._shaped(event))
-            return self._request(url, [event], content, content)
-        values = (
-            self._shaped(event)
-            if self._shape is not None
-            else event.properties or (event.traits if event.type in ("identify", "group") else {})
-        )
-        if not isinstance(values, Mapping):
-            raise InvalidPayload("settings.body must give a table, to become a query")
-        return self._request(with_query(url, values), [event], b"", b"")
-
-    def _list(self, events: Sequence[Event], bodies: Sequence[bytes]) -> Request:
-        content = b"[" + b",".join(bodies) + b"]"
-        return self._request(plain(self.settings.url), events, content, bodies[0])
-
-    def _request(
-        self, url: str, events: Sequence[Event], content: bytes, signed_by_segment: bytes
-    ) -> Request:
-        headers = {**self._headers, "webhook-id": webhook_id(idempotency_key(events))}
-        if self._templates:
-            payload = events[0].payload()
-            for name, render in self._templates.items():
-                text = header_text(render(payload))
-                if text:
-                    headers[name] = text
-        if self._shared_secret is not None:
-            headers["x-signature"] = segment_signature(self._shared_secret, signed_by_segment)
+            content = event.json if self._shape is None else _json(self._shaped(payload))
+        else:
+            url = with_query(url, self._query(event, payload))
+        headers = self._headers_for([event], content)
+        for name, render in self._templates.items():
+            text = header_text(render(payload))
+            if text:
+                headers[name] = text
         return Request(self.settings.method, url, content, headers)
 
-    def _shaped(self, event: Event) -> Any:
+    def _list(self, events: Sequence[Event], bodies: Sequence[bytes]) -> Request:
+        headers = self._headers_for(events, bodies[0])
+        content = b"[" + b",".join(bodies) + b"]"
+        return Request(self.settings.method, plain(self.settings.url), content, headers)
+
+    def _headers_for(self, events: Sequence[Event], signed_by_segment: bytes) -> dict[str, str]:
+        headers = {**self._headers, "webhook-id": webhook_id(idempotency_key(events))}
+        if self._shared_secret is not None:
+            headers["x-signature"] = segment_signature(self._shared_secret, signed_by_segment)
+        return headers
+
+    def _query(self, event: Event, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a request without body carries in its URL."""
+        if self._shape is None:
+            return event.properties or (event.traits if event.type in ("identify", "group") else {})
+        values = self._shaped(payload)
+        if not isinstance(values, Mapping):
+            raise InvalidPayload("settings.body must give a table, to become a query")
+        return values
+
+    def _shaped(self, payload: Mapping[str, Any]) -> Any:
         assert self._shape is not None
         try:
-            shaped = self._shape(event.payload())
+            shaped = self._shape(payload)
         except MappingRunError as error:
             raise InvalidPayload(f"settings.body: {error}") from None
         if shaped is MISSING:
@@ -207,10 +183,3 @@ def _json(value: Any) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         raise InvalidPayload("settings.body gives what can't be written as JSON") from None
-
-
-def _failure(errors: Mapping[int, DeliveryError], count: int) -> DeliveryError:
-    """Return one error for all where they share it, else each item's own."""
-    if len(errors) == count and len(set(map(id, errors.values()))) == 1:
-        return errors[0]
-    return PartialFailure(errors)

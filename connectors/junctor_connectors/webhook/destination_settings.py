@@ -4,9 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from junctor.sdk import Secret, Settings
-from junctor.sdk.mapping import compile_mapping
-from junctor.sdk.template import has_placeholders
+from junctor.sdk import Secret, Settings, compile_mapping, has_placeholders
 from junctor_connectors.webhook.addressing import check_header_name, check_header_text, check_url
 from junctor_connectors.webhook.signing import keys_of
 

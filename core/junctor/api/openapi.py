@@ -1,10 +1,81 @@
-"""The OpenAPI document of both listeners."""
+"""The OpenAPI 3.1 document of both listeners, served at `GET /openapi.json` of the admin side."""
 
-from typing import Any
+from typing import Any, Final
 
 from junctor import __version__
+from junctor.api.openapi_admin import ADMIN_PATHS, ADMIN_SCHEMAS
+from junctor.api.openapi_ingest import INGEST_PATHS, INGEST_SCHEMAS
+from junctor.api.openapi_parts import ADMIN, INGEST, answer, json_answer, object_of, operation
+
+_DESCRIPTION: Final = """\
+junctor has two listeners. The ingest listener (`server.listen`) is for the public: every source
+answers there. The admin listener (`admin.listen`) is for operators. Each path names its listener
+by its server; health is answered on both."""
+
+_HEALTH: Final[dict[str, Any]] = {
+    "/health/live": {
+        "servers": [INGEST, ADMIN],
+        "get": operation(
+            "Whether the process answers",
+            "health",
+            {"200": json_answer("It does.", object_of({"status": {"const": "live"}}))},
+        ),
+    },
+    "/health/ready": {
+        "servers": [INGEST, ADMIN],
+        "get": operation(
+            "Whether events can be made durable",
+            "health",
+            {
+                "200": json_answer("They can.", object_of({"status": {"const": "ready"}})),
+                "503": json_answer(
+                    "They can't: disk full, read-only, I/O error.",
+                    object_of({"status": {"const": "not ready"}, "problem": {"type": "string"}}),
+                    retry_after=True,
+                ),
+            },
+        ),
+    },
+}
 
 
 def openapi() -> dict[str, Any]:
-    """Return the document."""
-    return {"openapi": "3.1.0", "info": {"title": "junctor", "version": __version__}, "paths": {}}
+    """Return the document as plain data."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "junctor",
+            "version": __version__,
+            "summary": "A CDP connector hub.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [INGEST, ADMIN],
+        "tags": [
+            {"name": "ingest", "description": "Events in. Answered once they are durable."},
+            {"name": "health", "description": "For load balancers and supervisors."},
+            {"name": "admin", "description": "How the hub is, and what an operator may do."},
+        ],
+        "paths": {**INGEST_PATHS, **_HEALTH, **ADMIN_PATHS},
+        "components": {
+            "schemas": {**INGEST_SCHEMAS, **ADMIN_SCHEMAS},
+            "responses": {
+                "Unauthorized": answer("The Bearer token of `admin.token` is missing or wrong."),
+                "Forbidden": answer("Without a token only loopback names are served."),
+                "Unavailable": answer("The store can't do it now."),
+            },
+            "securitySchemes": {
+                "writeKey": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The write key as user name, an empty password."
+                    " It may also stand in the body as `writeKey`.",
+                },
+                "adminToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`admin.token`; needed when it is configured.",
+                },
+            },
+        },
+    }

@@ -9,7 +9,6 @@ from junctor.delivery.dispatch import Dispatcher
 from junctor.model.delivery import Attempt, DeadLetter
 from junctor.model.profile import public_id
 from junctor.model.record import Record
-from junctor.pipeline.flow import Flow
 from junctor.pipeline.normalize import parse_time
 from junctor.sdk.context import Clock
 from junctor.sdk.event import iso_time
@@ -29,7 +28,6 @@ class Operations:
         self,
         store: Store,
         dispatcher: Callable[[], Dispatcher | None],
-        flow: Flow,
         *,
         clock: Clock,
         sources: Callable[[], Sequence[str]],
@@ -37,7 +35,6 @@ class Operations:
         """Work on `store`; `dispatcher` is None when no daemon runs."""
         self._store = store
         self._dispatcher = dispatcher
-        self._flow = flow
         self._clock = clock
         self._sources = sources
 
@@ -85,6 +82,7 @@ class Operations:
             "healthy": not self.healthy(),
             "problem": self.healthy() or None,
             "now": iso_time(self._now()),
+            "commits": self._store.commits(),
             "log": {"head": head, "folded": folded, "behind": head - folded},
             "sources": list(self._sources()),
             "destinations": destinations,

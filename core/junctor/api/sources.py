@@ -41,6 +41,13 @@ class Overloaded(SourceError):
     status = 503
 
 
+class BodyTimeout(SourceError):
+    """The body did not come in time; 408, since SDKs send a batch again after it."""
+
+    code = "request_timeout"
+    status = 408
+
+
 class UnknownSource(SourceError):
     """No source has this address."""
 
@@ -120,17 +127,19 @@ class Ingest:
     async def _accept(self, request: web.Request) -> tuple[str, Reply]:
         if self.draining:
             raise Overloaded("the hub is stopping; send again")
-        length = request.content_length or 0
-        if self._waiting + length + self._backlog() > self._server.max_pending:
-            raise Overloaded("the hub is at its limit; send again")
+        self._require_room(request.content_length or 0)
         candidates, path = self._find(request.path)
-        body = await self._body(request)
-        self._waiting += len(body)
+        received = bytearray()
+        body: bytes | bytearray = received
         try:
+            await self._receive(request, received)
+            text = self._decoded(request, received)
+            self._waiting += len(text) - len(received)
+            body = text
             inbound = InboundRequest(
                 request.method,
                 path,
-                body,
+                text,
                 {name.lower(): value for name, value in request.headers.items()},
                 dict(request.query.items()),  # of several values the last
                 request.remote,
@@ -142,6 +151,10 @@ class Ingest:
             return id, await self._store(id, source, inbound)
         finally:
             self._waiting -= len(body)
+
+    def _require_room(self, more: int) -> None:
+        if self._waiting + more + self._backlog() > self._server.max_pending:
+            raise Overloaded("the hub is at its limit; send again")
 
     def _find(self, path: str) -> tuple[Sequence[tuple[str, PushSource[Settings]]], str]:
         path = path.rstrip("/")
@@ -179,25 +192,31 @@ class Ingest:
         }  # fmt: skip
         self._live.publish("ingest", notice)
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _receive(self, request: web.Request, body: bytearray) -> None:
+        """Read the body as it was sent; what has come counts as waiting from then on."""
         server = self._server
         if (request.content_length or 0) > server.max_body:
             raise RequestTooLarge(f"the body is over {server.max_body} bytes")
-        body = bytearray()
         try:
             async with asyncio.timeout(server.body_timeout):
                 async for chunk in request.content.iter_any():
                     body += chunk
+                    self._waiting += len(chunk)
                     if len(body) > server.max_body:
                         raise RequestTooLarge(f"the body is over {server.max_body} bytes")
+                    self._require_room(0)
         except TimeoutError:
-            raise MalformedRequest("the body did not come in time") from None
+            raise BodyTimeout("the body did not come in time") from None
+        except ConnectionError:  # nobody is left to read the answer
+            raise MalformedRequest("the body ended before its end") from None
+
+    def _decoded(self, request: web.Request, body: bytearray) -> bytes:
         encoding = request.headers.get("Content-Encoding", "").strip().lower()
         if encoding in ("", "identity"):
             return bytes(body)
         if encoding not in ("gzip", "x-gzip", "deflate"):
             raise MalformedRequest("content-encoding: only gzip and deflate are understood")
-        return _decompress(bytes(body), server.max_decompressed)
+        return _decompress(bytes(body), self._server.max_decompressed)
 
 
 def _decompress(body: bytes, most: int) -> bytes:

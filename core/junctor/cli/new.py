@@ -159,9 +159,9 @@ class $class_name(PushSource[${class_name}Settings]):
         if not hmac.compare_digest(expected, given):
             raise Unauthorized("the x-signature header is missing or wrong")
         calls = request.json if isinstance(request.json, list) else [request.json]
-        good = [call for call in calls if _is_call(call)]
-        bad = [Refused(call, "id, user or event is missing") for call in calls if not _is_call(call)]
-        return Accepted([_record(call) for call in good], bad)
+        records = [_record(call) for call in calls if _is_call(call)]
+        wrong = [call for call in calls if not _is_call(call)]
+        return Accepted(records, [Refused(call, "id, user, event are needed") for call in wrong])
 
 
 def _is_call(call: object) -> bool:

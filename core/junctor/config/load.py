@@ -80,7 +80,7 @@ def load_config(path: Path, registry: Connectors, environ: Mapping[str, str]) ->
     loading = _Loading(path.absolute(), environ, Lines(text))
     loaded = loading.load(raw, registry)
     if loading.problems:
-        raise ConfigError(loading.in_order(loading.problems))
+        raise loading.error()
     return loaded
 
 
@@ -133,6 +133,10 @@ class _Loading:
         warnings = self.in_order(self.warnings)
         return LoadedConfig(self.path, config, sources, destinations, routes, warnings)
 
+    def error(self) -> ConfigError:
+        """Return everything found so far as an error."""
+        return ConfigError(self.in_order(self.problems), self.in_order(self.warnings))
+
     def in_order(self, problems: Sequence[Problem]) -> list[Problem]:
         """Return `problems` with their lines, each once, in the order of the file."""
         located = [
@@ -155,7 +159,7 @@ class _Loading:
                 self._report(found, resolved)
                 reported = True
             if not any([_remove(resolved.value, place) for place, _ in found]):
-                raise ConfigError(self.in_order(self.problems))
+                raise self.error()
 
     def _connectors(
         self,
@@ -190,7 +194,10 @@ class _Loading:
         resolved = self._resolver.resolve(raw, model, path)
         self.problems += resolved.problems
         try:
-            return model.model_validate(resolved.value)
+            settings = model.model_validate(resolved.value)
+            advice = [resolved.clean(warning) for warning in settings.warnings()]
+            self.warnings += [Problem(written(path), warning) for warning in advice]
+            return settings
         except ValidationError as error:
             found = problems_of(error, model, resolved.value, path)
             self._report(found, resolved)

@@ -37,12 +37,16 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; `problems` holds everything wrong with it."""
+    """The configuration can't be used; `problems` holds everything wrong with it.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        """Keep all `problems`, in the order of the file."""
+    `warnings` are what was noticed besides.
+    """
+
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
+        """Keep all `problems` and `warnings`, each in the order of the file."""
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
 
 
 class PluginError(Exception):

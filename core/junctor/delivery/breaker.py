@@ -54,6 +54,8 @@ class Breaker:
         """Note that the destination failed by itself; return whether that opened the breaker."""
         self._failures += 1
         if self._open_until is not None:
+            if not self._probing:
+                return False  # a call that began before the breaker opened: no news
             self._probing = False
             self._cooldown = min(self._cooldown * 2, self._longest)
             self._open_until = self._monotonic() + self._cooldown

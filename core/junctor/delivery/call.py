@@ -1,9 +1,12 @@
 """One delivery: call the connector, read its error, split a refused batch down to the poison."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from junctor.delivery.queue import pieces
 from junctor.model.processed import Processed
 from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
@@ -14,6 +17,8 @@ from junctor.sdk.errors import (
     PartialFailure,
 )
 from junctor.sdk.settings import Settings
+
+_REFUSALS: Final = (Disposition.DEAD_LETTER, Disposition.DISCARD)
 
 
 class ConnectorBug(DeliveryError):
@@ -47,7 +52,7 @@ class Result:
     failed: set[int] = field(default_factory=set)
     """Offsets of those in `again` that were in the failing call; the others only stand behind."""
     error: DeliveryError | None = None
-    """Why those in `again` are to be tried again."""
+    """Why those in `failed` are to be tried again; None when the rest was only not begun."""
 
 
 async def deliver(
@@ -56,23 +61,31 @@ async def deliver(
     *,
     time_limit: float,
     clock: Clock,
-    before_call: Callable[[], float] | None = None,
+    most: tuple[int, int] | None = None,
+    before_call: Callable[[], float | None] | None = None,
 ) -> Result:
     """Deliver `events` in order, in one call or, where a batch is refused, in several.
 
-    `time_limit` is for one call, `before_call` returns the wait before the next, both in seconds.
+    `time_limit` is for one call, in seconds; `most` are events and bytes of a call, where `events`
+    may be over them. `before_call` is asked before every further call: it returns the seconds to
+    wait, or None to make no more calls.
     """
     result = Result()
-    parts = [list(events)]
+    parts = [list(events)] if most is None else pieces(events, *most)
     while parts:
+        if result.calls and before_call is not None:
+            wait = before_call()
+            if wait is None:
+                result.again += [item for rest in parts for item in rest]
+                break
+            if wait > 0:
+                await clock.sleep(wait)
         part = parts.pop(0)
-        if result.calls and before_call is not None and (wait := before_call()) > 0:
-            await clock.sleep(wait)
         error = await _call(destination, part, time_limit, clock, result)
         if error is None:
             result.delivered += part
         elif isinstance(error, PartialFailure):
-            _sort(error, part, result)
+            parts[:0] = _sort(error, part, result)
         elif error.disposition in (Disposition.RETRY, Disposition.PAUSE) and not (
             isinstance(error, ConnectorBug) and len(part) > 1
         ):
@@ -108,20 +121,41 @@ async def _call(
         error = raised
     except TimeoutError:
         error = DestinationUnavailable(f"no answer within {time_limit:g} s")
+    except asyncio.CancelledError as raised:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        error = _bug(raised)  # a task of the connector's own was canceled, not this one
     except Exception as raised:
-        error = ConnectorBug(f"{type(raised).__name__} in the connector")
-        error.__cause__ = raised
+        error = _bug(raised)
+    if isinstance(error, PartialFailure) and not error.errors.keys() <= set(range(len(events))):
+        error = ConnectorBug("PartialFailure names an item that is not in the batch")
     duration = round((clock.monotonic() - started) * 1000)
     result.calls.append(CallRecord(round(at * 1000), duration, events, error))
     return error
 
 
-def _sort(failure: PartialFailure, events: Sequence[Processed], result: Result) -> None:
-    """Give every item of a partly failed batch its own fate."""
+def _bug(raised: BaseException) -> ConnectorBug:
+    error = ConnectorBug(f"{type(raised).__name__} in the connector")
+    error.__cause__ = raised
+    return error
+
+
+def _sort(
+    failure: PartialFailure, events: Sequence[Processed], result: Result
+) -> list[list[Processed]]:
+    """Give every item of a partly failed batch its own fate; return parts to try by themselves.
+
+    Items that share one refusal were refused as a batch: that says nothing of each.
+    """
+    shared = Counter(id(error) for error in failure.errors.values())
+    refused: list[Processed] = []
     for index, item in enumerate(events):
         error = failure.errors.get(index)
         if error is None:
             result.delivered.append(item)
+        elif shared[id(error)] > 1 and error.disposition in _REFUSALS:
+            refused.append(item)
         elif error.disposition is Disposition.DEAD_LETTER:
             result.dead.append((item, error))
         elif error.disposition is Disposition.DISCARD:
@@ -131,3 +165,5 @@ def _sort(failure: PartialFailure, events: Sequence[Processed], result: Result) 
             result.failed.add(item.event.offset)
             if result.error is None or error.disposition is Disposition.PAUSE:
                 result.error = error
+    middle = (len(refused) + 1) // 2
+    return [part for part in (refused[:middle], refused[middle:]) if part]

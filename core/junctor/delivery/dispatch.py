@@ -10,17 +10,19 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Destination as DestinationSection
 from junctor.config.units import parse_rate
+from junctor.delivery.recent import Recent
 from junctor.delivery.worker import DestinationWorker, Limits, Reread
-from junctor.model.delivery import DestinationState, Parked
+from junctor.model.delivery import DestinationState, Parked, in_order
 from junctor.model.processed import Batch
 from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings
-from junctor.store.port import Replay, Settlement, Store
+from junctor.store.port import Replay, Routed, Settlement, Store
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
 _REPLAY_CHUNK: Final = 500
+_REPLAY_WAIT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,17 @@ class Dispatcher:
         self._logger = logger
         self.workers: dict[str, DestinationWorker] = {}
         self._replaying: asyncio.Task[None] | None = None
+        self._more_replays = asyncio.Event()
+        self._replaying_dead = asyncio.Lock()
 
     async def start(self, destinations: Mapping[str, Configured], folded: int) -> None:
         """Start a worker for each destination; `folded` is the offset folded so far."""
+        self._recent = Recent(folded)
+        known = {state.id for state in await self._store.ledger.destinations()}
         for id, configured in destinations.items():
-            start = 0 if configured.section.start == "beginning" else folded
-            state = await self._store.ledger.open(id, start)
+            if id not in known and configured.section.start == "beginning":
+                await self._store.ledger.open_replay(id, 0, folded)
+            state = await self._store.ledger.open(id, folded)
             state = await self._after_restart(state, configured)
             worker = DestinationWorker(
                 state,
@@ -71,6 +78,7 @@ class Dispatcher:
                 log=self._store.log,
                 ledger=self._store.ledger,
                 reread=self._reread,
+                recent=self._recent,
                 clock=self._clock,
                 random=self._random,
                 metrics=self._metrics,
@@ -79,6 +87,7 @@ class Dispatcher:
             )
             await worker.start(folded)
             self.workers[id] = worker
+            worker.more(self._recent.position)  # what was folded while it started
         self._replaying = asyncio.create_task(self._run_replays(), name="replays")
 
     async def _after_restart(
@@ -98,9 +107,10 @@ class Dispatcher:
         return new
 
     def publish(self, batch: Batch) -> None:
-        """Hand a folded batch to every destination."""
+        """Tell every destination of a folded batch."""
+        self._recent.add(batch)
         for worker in self.workers.values():
-            worker.offer(batch)
+            worker.more(batch.last)
 
     async def stop(self, grace: float) -> None:
         """Stop all workers; calls in flight get `grace` seconds."""
@@ -115,20 +125,30 @@ class Dispatcher:
     async def count_replay(self, destination: str, after: int, until: int) -> int:
         """Return how many events a replay would send."""
         total = 0
+        until = self._reached(destination, until)
         while after < until:
-            offsets, after = await self._replay_chunk(destination, after, until)
-            total += len(offsets)
+            routes, after = await self._replay_chunk(destination, after, until)
+            total += len(routes)
         return total
 
     async def open_replay(self, destination: str, after: int, until: int) -> Replay:
         """Start sending again what the destination got between two offsets."""
+        until = self._reached(destination, until)
         replay = await self._store.ledger.open_replay(destination, after, until)
-        if self._replaying is not None and self._replaying.done():
-            self._replaying = asyncio.create_task(self._run_replays(), name="replays")
+        self._more_replays.set()
         return replay
+
+    def _reached(self, destination: str, until: int) -> int:
+        """Leave out what the destination has not got yet: it will get that anyway."""
+        worker = self.workers.get(destination)
+        return until if worker is None else min(until, worker.queue.cursor)
 
     async def replay_dead(self, ids: Sequence[int]) -> int:
         """Try dead letters again; return how many. They keep their order."""
+        async with self._replaying_dead:  # a letter goes out once, however often it is asked for
+            return await self._replay_dead(ids)
+
+    async def _replay_dead(self, ids: Sequence[int]) -> int:
         letters = await self._store.ledger.dead_letters(ids=ids)
         by_destination: dict[str, list[tuple[int, int]]] = {}
         for letter in letters:
@@ -147,40 +167,53 @@ class Dispatcher:
         return count
 
     async def _run_replays(self) -> None:
-        while replays := await self._store.ledger.replays():
+        while True:
+            self._more_replays.clear()
             moved = False
-            for replay in replays:
-                worker = self.workers.get(replay.destination)
-                if worker is not None and not self._is_full(worker):
-                    await self._advance(replay)
-                    moved = True
-            if not moved:
-                await self._clock.sleep(0.5)
+            try:
+                replays = await self._store.ledger.replays()
+                for replay in replays:
+                    worker = self.workers.get(replay.destination)
+                    if worker is not None and not self._is_full(worker):
+                        await self._advance(replay, worker)
+                        moved = True
+            except Exception as error:  # the next round may do better
+                self._logger.error("replay broke", exc_info=error)
+                await self._clock.sleep(_REPLAY_WAIT)
+                continue
+            if not replays:
+                await self._more_replays.wait()
+            elif not moved:
+                await self._clock.sleep(_REPLAY_WAIT)
 
     def _is_full(self, worker: DestinationWorker) -> bool:
         """Leave room for live events: a replay has only so many parked at a time."""
-        return worker.queue.parked >= 2 * _REPLAY_CHUNK or bool(worker.state.paused)
+        queue = worker.queue
+        crowded = queue.parked >= 2 * _REPLAY_CHUNK or queue.live_behind_replay()
+        return crowded or bool(worker.state.paused)
 
-    async def _advance(self, replay: Replay) -> None:
-        worker = self.workers[replay.destination]
-        offsets, position = await self._replay_chunk(
+    async def _advance(self, replay: Replay, worker: DestinationWorker) -> None:
+        routes, position = await self._replay_chunk(
             replay.destination, replay.position, replay.until
         )
         now = round(self._clock.now() * 1000)
-        size = worker.limits.batch
-        pieces = [offsets[i : i + size] for i in range(0, len(offsets), size)]
-        park = [Parked(tuple(piece), now) for piece in pieces]
-        moved = replace(replay, position=position, count=replay.count + len(offsets))
-        settlement = Settlement(replay.destination, park=park, accepted=len(offsets))
-        ids = await self._store.ledger.advance_replay(moved, settlement)
-        await self._hand_over(replay.destination, park, ids)
+        free = worker.queue.reserve({route.profile for route in routes})
+        try:
+            pieces = _by_key(routes, free, worker.limits.batch)
+            park = [Parked(piece, now) for piece in pieces]
+            moved = replace(replay, position=position, count=replay.count + len(routes))
+            settlement = Settlement(replay.destination, park=park, accepted=len(routes))
+            ids = await self._store.ledger.advance_replay(moved, settlement)
+            await self._hand_over(replay.destination, park, ids)
+        finally:
+            worker.queue.release(free)
         if position >= replay.until:
             self._logger.info("replay done", destination=replay.destination, events=moved.count)
 
     async def _replay_chunk(
         self, destination: str, after: int, until: int
-    ) -> tuple[list[int], int]:
-        """Return the offsets to send again and the position reached.
+    ) -> tuple[list[Routed], int]:
+        """Return the events to send again and the position reached.
 
         An event that was routed to the destination then, or, where the destination did not exist
         then, that the present routes would send.
@@ -189,24 +222,49 @@ class Dispatcher:
         if not records:
             return [], until
         original = await self._store.state.routed([record.offset for record in records])
-        present = {item.event.offset: item.decision for item in await self._reread(records)}
-        offsets = []
+        known = [r for r in original.values() if any(id == destination for id, _ in r.decision)]
+        unknown = original.keys() - {route.offset for route in known}
+        reread = await self._reread([record for record in records if record.offset in unknown])
+        present = {item.event.offset: item.decision for item in reread}
+        routes = []
         for record in records:
             route = original.get(record.offset)
             if route is None:
                 continue
-            knew = any(id == destination for id, _ in route.decision)
-            decision = route.decision if knew else present.get(record.offset, ())
+            decision = present.get(record.offset, route.decision)
             if (destination, "") in decision:
-                offsets.append(record.offset)
-        return offsets, records[-1].offset
+                routes.append(route)
+        return routes, records[-1].offset
 
     async def _hand_over(
         self, destination: str, park: Sequence[Parked], ids: Sequence[int]
     ) -> None:
         for parked, id in zip(park, ids, strict=True):
             parked.id = id
-        await self.workers[destination].take_parked(park)
+        if destination in self.workers:
+            await self.workers[destination].take_parked(park)
+
+
+def _by_key(routes: Sequence[Routed], free: set[int], most: int) -> list[tuple[int, ...]]:
+    """Cut a replay's chunk into pieces that can't hold up each other's keys.
+
+    A key's events are together in one piece, or, where they are too many or something holds the
+    key back already, in pieces of their own.
+    """
+    by_key: dict[int, list[int]] = {}
+    for route in routes:
+        by_key.setdefault(route.profile, []).append(route.offset)
+    pieces: list[tuple[int, ...]] = []
+    shared: list[int] = []
+    for key, offsets in by_key.items():
+        if key not in free or len(offsets) > most:
+            pieces += [tuple(offsets[i : i + most]) for i in range(0, len(offsets), most)]
+        elif len(shared) + len(offsets) > most:
+            pieces.append(tuple(shared))
+            shared = list(offsets)
+        else:
+            shared += offsets
+    return [in_order(piece) for piece in (*pieces, shared) if piece]
 
 
 def limits(configured: Configured) -> Limits:

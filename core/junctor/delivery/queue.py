@@ -25,6 +25,20 @@ class Group:
     """In the heap of those that may be tried."""
 
 
+def pieces(events: Sequence[Processed], most: int, most_bytes: int) -> list[list[Processed]]:
+    """Cut `events` so that no piece is over a limit; an event that alone is over goes alone."""
+    cut: list[list[Processed]] = []
+    room = size = 0
+    for item in events:
+        length = len(item.event.json)
+        if room == 0 or size + length > most_bytes:
+            cut.append([])
+            room, size = most, 0
+        cut[-1].append(item)
+        room, size = room - 1, size + length
+    return cut
+
+
 class DeliveryQueue:
     """Events read but not settled, and the groups that wait for another try."""
 
@@ -110,9 +124,9 @@ class DeliveryQueue:
             self._busy.discard(key)
             self._free(key)
 
-    def park(self, groups: Iterable[Group], *, first: bool = False) -> None:
-        """Add groups behind those of the same keys, or before them when `first`."""
-        for group in groups:
+    def park(self, groups: Sequence[Group], *, first: bool = False) -> None:
+        """Add groups, in order, behind those of the same keys, or before them when `first`."""
+        for group in reversed(groups) if first else groups:
             self._groups[group.parked.id] = group
             for key in group.keys if self._ordered else ():
                 line = self._blocked.setdefault(key, deque())
@@ -156,6 +170,28 @@ class DeliveryQueue:
                 group.parked.retry_at = now
                 group.waiting = False
                 self._offer(group)
+
+    def shift(self, milliseconds: int) -> None:
+        """Move all times: the wall clock was set, and waits are lengths of time, not dates."""
+        for group in self._groups.values():
+            group.parked.retry_at += milliseconds
+            if group.parked.started_at:
+                group.parked.started_at += milliseconds
+        waiting = [group.parked for group in self._groups.values() if group.waiting]
+        self._due = [(parked.retry_at, parked.id) for parked in waiting]
+        heapq.heapify(self._due)
+
+    def reserve(self, keys: Iterable[Key]) -> set[Key]:
+        """Mark those of `keys` as in flight that nothing holds back; return them."""
+        held = (self._busy, self._blocked, self._held)
+        free = {key for key in keys if not any(key in some for some in held)}
+        self._busy |= free
+        return free
+
+    def live_behind_replay(self) -> bool:
+        """Whether an event waits for the first time only because of one that is sent again."""
+        heads = (self._blocked[key][0].parked for key in self._held if key in self._blocked)
+        return any(not head.code and not head.behind for head in heads)
 
     def spill(self) -> list[tuple[Key, list[Processed]]]:
         """Take all held events out of memory, by key, to be parked behind what holds them."""

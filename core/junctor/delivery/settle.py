@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from junctor.delivery.call import CallRecord, ConnectorBug, Result
+from junctor.delivery.queue import Group
 from junctor.model.delivery import Attempt, DeadLetter, Outcome, Parked, in_order
 from junctor.model.processed import Processed
 from junctor.sdk.errors import DeliveryError, Disposition, PartialFailure
@@ -40,6 +41,57 @@ def give_up(
         result.failed = set()
 
 
+def park_again(
+    result: Result,
+    before: Parked,
+    *,
+    number: int,
+    started_at: int,
+    retry_at: int,
+    now: int,
+    ordered: bool,
+) -> list[Group]:
+    """Return how what is left of a try waits for the next, in order.
+
+    The events of the failing call stay together, this try counts for them only. Those that merely
+    stood behind wait by themselves, and by key where the failing call holds their key back, so
+    that nobody waits for somebody else's event.
+    """
+    error = result.error
+    costs = error is not None and error.costs_attempt
+    attempts = number if costs else before.attempts
+    code, message = (error.code, message_of(error)) if error is not None else ("", "")
+    tried: list[Processed] = []
+    behind: list[Processed] = []
+    for item in result.again:
+        (tried if item.event.offset in result.failed else behind).append(item)
+    groups = []
+    if tried:
+        started_at = started_at if attempts else 0
+        groups = [_group(tried, retry_at, attempts, started_at, code, message)]
+    if isinstance(error, ConnectorBug):
+        retry_at, code, message = now, "", ""  # others have no part in it
+    stuck: dict[int, list[Processed]] = {item.profile: [] for item in tried} if ordered else {}
+    free = [item for item in behind if item.profile not in stuck]
+    for item in behind:
+        if item.profile in stuck:
+            stuck[item.profile].append(item)
+    for items in (*stuck.values(), free):
+        if items:
+            group = _group(items, retry_at, before.attempts, before.started_at, code, message)
+            group.parked.behind = True
+            groups.append(group)
+    return groups
+
+
+def _group(
+    items: Sequence[Processed], retry_at: int, attempts: int, started_at: int, code: str, said: str
+) -> Group:
+    offsets = in_order(item.event.offset for item in items)
+    parked = Parked(offsets, retry_at, attempts, started_at, code, said)
+    return Group(parked, frozenset(item.profile for item in items))
+
+
 def settlement(
     destination: str,
     result: Result,
@@ -47,7 +99,7 @@ def settlement(
     number: int,
     filtered: Sequence[Processed],
     gone: Sequence[int],
-    park: Parked | None,
+    park: Sequence[Parked],
     unpark: Sequence[int],
     cursor: int,
     now: int,
@@ -65,7 +117,7 @@ def settlement(
     return Settlement(
         destination,
         attempts=attempts,
-        park=[park] if park is not None else [],
+        park=park,
         unpark=unpark,
         dead=[_dead_letter(destination, i, error, number, now) for i, error in result.dead],
         cursor=cursor,
@@ -80,7 +132,7 @@ def _attempts(result: Result, number: int) -> list[Attempt]:
         (Outcome.DISCARDED, result.discarded),
     ):
         for item, error in failures:
-            final[item.event.offset] = (outcome, error.code, error.status, _message(error))
+            final[item.event.offset] = (outcome, error.code, error.status, message_of(error))
     rows: list[Attempt] = []
     for call in reversed(result.calls):
         fates: dict[_Fate, list[int]] = {}
@@ -100,7 +152,7 @@ def _tried(call: CallRecord, index: int) -> _Fate:
         error = error.errors.get(index)
     if error is None:
         return (Outcome.RETRY, "", None, "")
-    return (Outcome.RETRY, error.code, error.status, _message(error))
+    return (Outcome.RETRY, error.code, error.status, message_of(error))
 
 
 _LEFT_OUT: Final = {
@@ -118,10 +170,12 @@ def _dead_letter(
 ) -> DeadLetter:
     event = item.event
     return DeadLetter(
-        destination, event.offset, now, error.code, _message(error), attempts, event.source,
+        destination, event.offset, now, error.code, message_of(error), attempts, event.source,
         event.message_id, event.type, event.json,
     )  # fmt: skip
 
 
-def _message(error: DeliveryError) -> str:
-    return error.message[:_LONGEST_MESSAGE]
+def message_of(error: DeliveryError) -> str:
+    """Return what the connector said, as text that every store can keep."""
+    text = str(error.message)[:_LONGEST_MESSAGE]
+    return text.encode("utf-8", "replace").decode()

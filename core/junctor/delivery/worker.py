@@ -17,19 +17,16 @@ from junctor.config.model import Delivery
 from junctor.delivery.backoff import Backoff
 from junctor.delivery.breaker import Breaker
 from junctor.delivery.call import ConnectorBug, Result, deliver
-from junctor.delivery.queue import DeliveryQueue, Group
+from junctor.delivery.queue import DeliveryQueue, Group, pieces
 from junctor.delivery.rate import RateLimit
-from junctor.delivery.settle import give_up, settlement
+from junctor.delivery.recent import Recent
+from junctor.delivery.settle import give_up, message_of, park_again, settlement
 from junctor.model.delivery import DestinationState, Parked
-from junctor.model.processed import Batch, Decision, Processed
+from junctor.model.processed import Decision, Processed
 from junctor.model.record import Record
 from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
-from junctor.sdk.errors import (
-    Disposition,
-    Misconfigured,
-    RateLimited,
-)
+from junctor.sdk.errors import DeliveryError, Disposition, Misconfigured, RateLimited
 from junctor.sdk.settings import Settings
 from junctor.store.port import EventLog, Ledger, Settlement, StoreError
 from junctor.telemetry.live import LiveStream
@@ -39,6 +36,8 @@ LONGEST_HOLD: Final = 3600.0
 """Longest wait that a Retry-After is believed, in seconds."""
 _CURSOR_EVERY: Final = 1.0
 _STORE_RETRY: Final = 1.0
+_CLOCK_SET: Final = 1.0
+"""Seconds of difference by which the wall clock counts as set."""
 
 Reread = Callable[[Sequence[Record]], Awaitable[list[Processed]]]
 
@@ -68,6 +67,7 @@ class DestinationWorker:
         log: EventLog,
         ledger: Ledger,
         reread: Reread,
+        recent: Recent,
         clock: Clock,
         random: Random,
         metrics: Metrics,
@@ -83,6 +83,7 @@ class DestinationWorker:
         self._log = log
         self._ledger = ledger
         self._reread = reread
+        self._recent = recent
         self._clock = clock
         self._metrics = metrics
         self._live = live
@@ -94,6 +95,7 @@ class DestinationWorker:
         )
         self._rate = RateLimit(limits.rate, clock.monotonic)
         self._folded = state.cursor
+        self._enough = 2 * limits.batch * policy.concurrency
         self._skip: set[int] = set()
         self._wanted: dict[Decision, bool] = {}
         self._durable_cursor = state.cursor
@@ -105,6 +107,10 @@ class DestinationWorker:
         self._cursor_due = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
+        self._store_down = False
+        self._retried_last = False
+        self._running_since = 0
+        self._skew = clock.now() - clock.monotonic()
         self._main: asyncio.Task[None] | None = None
         self._bugs_seen: set[str] = set()
 
@@ -118,7 +124,7 @@ class DestinationWorker:
             self.queue.park([await self._group(parked)])
         if self.state.paused:
             self._schedule_probe()
-        await self._destination.start()
+        await self._start_connector()
         self._main = asyncio.create_task(self._run(), name=f"destination {self.id}")
 
     async def stop(self, grace: float) -> None:
@@ -135,7 +141,20 @@ class DestinationWorker:
                     await asyncio.wait(late)
             with suppress(StoreError):
                 await self._store_cursor()
-        await self._destination.stop()
+        try:
+            await self._destination.stop()
+        except Exception as error:
+            self._log_bug(error)
+
+    async def _start_connector(self) -> None:
+        """Start the connector; one that can't is paused until the next start, its events kept."""
+        try:
+            await self._destination.start()
+        except Exception as error:
+            self._log_bug(error)
+            said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__
+            reason = f"the connector could not start: {said}"
+            self.state = replace(self.state, paused=reason, paused_by="start", paused_code="")
 
     @property
     def in_flight(self) -> int:
@@ -144,28 +163,20 @@ class DestinationWorker:
 
     # -- the live end ----------------------------------------------------------------------------
 
-    def offer(self, batch: Batch) -> None:
-        """Be handed a batch that was just folded; one that does not fit is read back later."""
-        queue = self.queue
-        if (
-            queue.position == batch.previous
-            and queue.unsettled + len(batch.events) <= self.limits.memory
-        ):
-            wanted = self._wanted
-            events = []
-            for item in batch.events:
-                wants = wanted.get(item.decision)
-                if wants is None:
-                    wants = wanted[item.decision] = (self.id, "") in item.decision
-                if wants:
-                    events.append(item)
-            self._take_in(events, batch.last)
-        self._folded = batch.last
+    def more(self, folded: int) -> None:
+        """Be told that the log is folded up to an offset."""
+        self._folded = folded
         self._wake.set()
 
-    def _take_in(self, events: list[Processed], position: int) -> None:
-        if self._skip:
-            events = [item for item in events if item.event.offset not in self._skip]
+    def _take_in(self, read: Sequence[Processed], position: int) -> None:
+        wanted, skip = self._wanted, self._skip
+        events = []
+        for item in read:
+            wants = wanted.get(item.decision)
+            if wants is None:
+                wants = wanted[item.decision] = (self.id, "") in item.decision
+            if wants and not (skip and item.event.offset in skip):
+                events.append(item)
         if events and self._first_ready_at is None:
             self._first_ready_at = self._clock.monotonic()
         self.queue.add(events, position)
@@ -181,10 +192,14 @@ class DestinationWorker:
 
     async def resume(self) -> None:
         """Go on, at once with what waited."""
+        failed_start = self.state.paused_by == "start"
         await self._set_state(
             replace(self.state, paused="", paused_by="", paused_code="", hold_until=0)
         )
         self._probe_at = None
+        self._running_since = self._now()
+        if failed_start:
+            await self._start_connector()
         self.breaker.succeeded()
         self.queue.hasten(self._now(), ("destination_unavailable", "authentication_failed",
                                         "misconfigured", "rate_limited"))  # fmt: skip
@@ -201,6 +216,7 @@ class DestinationWorker:
     async def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
+            self._follow_wall_clock()
             try:
                 await self._refill()
                 while self._may_call() and self._start_call():
@@ -212,7 +228,22 @@ class DestinationWorker:
                 self._logger.warning("store not available", error=str(error))
                 await self._clock.sleep(_STORE_RETRY)
                 continue
+            except Exception as error:  # whatever it is, the destination must not stand still
+                self._logger.error("delivery broke", exc_info=error)
+                await self._clock.sleep(_STORE_RETRY)
+                continue
             await self._pause_until(self._next_wake())
+
+    def _follow_wall_clock(self) -> None:
+        """Keep waits as long as they were meant when somebody sets the wall clock."""
+        skew = self._clock.now() - self._clock.monotonic()
+        if abs(skew - self._skew) > _CLOCK_SET:
+            milliseconds = round((skew - self._skew) * 1000)
+            self.queue.shift(milliseconds)
+            if self.state.hold_until:
+                held = self.state.hold_until + milliseconds
+                self.state = replace(self.state, hold_until=held)
+            self._skew = skew
 
     async def _pause_until(self, seconds: float | None) -> None:
         if self._stopping:
@@ -234,7 +265,7 @@ class DestinationWorker:
         if queue.cursor != self._durable_cursor and not self.in_flight:
             waits.append(max(0.0, self._cursor_due - self._clock.monotonic()))
         if self.state.paused:
-            if self._probe_at is not None and not self.in_flight:
+            if self._probe_at is not None and not self.in_flight and self._has_work():
                 waits.append(max(0.0, self._probe_at - self._clock.monotonic()))
             return min(waits, default=None)
         if self.in_flight >= self._policy.concurrency:
@@ -261,8 +292,11 @@ class DestinationWorker:
             return 0.0
         return self._first_ready_at + self._policy.flush_interval - self._clock.monotonic()
 
+    def _has_work(self) -> bool:
+        return self.queue.ready > 0 or self.queue.next_due() is not None
+
     def _may_call(self) -> bool:
-        if self.in_flight >= self._policy.concurrency or self._stopping:
+        if self.in_flight >= self._policy.concurrency or self._stopping or self._store_down:
             return False
         if self.state.paused:
             probing = self._probe_at is not None and self._clock.monotonic() >= self._probe_at
@@ -275,16 +309,26 @@ class DestinationWorker:
 
     def _start_call(self) -> bool:
         probing = bool(self.state.paused) or self.breaker.state != "closed"
+        if probing or not self._retried_last:
+            return self._start_retry(probing) or self._start_first_try(probing)
+        return self._start_first_try(probing) or self._start_retry(probing)  # in turn: no starving
+
+    def _start_retry(self, probing: bool) -> bool:
         group = self.queue.take_group(None if probing else self._now())
-        if group is not None:
-            self._launch(self._retry(group))
-            return True
+        if group is None:
+            return False
+        self._retried_last = True
+        self._launch(self._retry(group))
+        return True
+
+    def _start_first_try(self, probing: bool) -> bool:
         if not self.queue.ready or (self._flush_wait() > 0 and not probing):
             return False
         batch = self.queue.take(self.limits.batch, self.limits.bytes)
         self._first_ready_at = self._clock.monotonic() if self.queue.ready else None
         if not batch:
             return False
+        self._retried_last = False
         self._launch(self._first_try(batch))
         return True
 
@@ -306,31 +350,54 @@ class DestinationWorker:
             self._logger.error("delivery broke", exc_info=error)
 
     async def _refill(self) -> None:
-        """Read from the log what was not taken live, while there is room."""
+        """Read on, from memory or from the log, while there is room."""
         queue = self.queue
-        while queue.position < self._folded and not self.state.paused:
+        while queue.position < self._folded and self._may_read():
             room = self.limits.memory - queue.unsettled
-            if room <= 0 or queue.ready >= 2 * self.limits.batch * self._policy.concurrency:
+            if room <= 0 or queue.ready >= self._enough:
                 return
-            limit = min(room, max(self.limits.batch, 500))
-            records, position = await self._ledger.backlog(self.id, queue.position, limit)
-            self._take_in(await self._reread(records), position)
-            self._folded = max(self._folded, position)
+            recent = self._recent.after(queue.position, room)
+            if recent is not None:
+                self._take_in(*recent)
+            else:
+                await self._read_log(min(room, max(self.limits.batch, 500)))
+
+    def _may_read(self) -> bool:
+        """A paused destination reads no further than it needs for a probe."""
+        probes = self._probe_at is not None and not self.in_flight
+        return not self.state.paused or (probes and not self._has_work())
+
+    async def _read_log(self, limit: int) -> None:
+        """Take in a piece of the backlog; what the present configuration filters is kept as such.
+
+        Such events stay in the queue until they are settled as filtered at send time.
+        """
+        records, position = await self._ledger.backlog(self.id, self.queue.position, limit)
+        events = [
+            item for item in await self._reread(records) if item.event.offset not in self._skip
+        ]
+        if events and self._first_ready_at is None:
+            self._first_ready_at = self._clock.monotonic()
+        self.queue.add(events, position)
+        self._folded = max(self._folded, position)
 
     async def _spill(self) -> None:
         """Park held-back events when they fill the memory, so that others can pass."""
         if not self.queue.held or self.queue.unsettled < self.limits.memory:
             return
-        spilled = self.queue.spill()
-        park = [
-            Parked(tuple(item.event.offset for item in items), 0, behind=True)
-            for _, items in spilled
+        groups = [
+            Group(
+                Parked(tuple(item.event.offset for item in piece), 0, behind=True), frozenset({key})
+            )
+            for key, items in self.queue.spill()
+            for piece in pieces(items, self.limits.batch, self.limits.bytes)
         ]
+        park = [group.parked for group in groups]
         ids = await self._settle(Settlement(self.id, park=park, cursor=self.queue.cursor))
-        for (key, _), parked, id in zip(spilled, park, ids, strict=True):
+        for parked, id in zip(park, ids, strict=True):
             parked.id = id
-            self.queue.park([Group(parked, frozenset({key}))])
             self.queue.settle(parked.offsets)
+        self.queue.park(groups)
 
     def _cursor_is_due(self) -> bool:
         """Whether an idle destination should store how far it has read past others' events."""
@@ -350,9 +417,11 @@ class DestinationWorker:
             except StoreError as error:
                 if self._stopping:
                     raise
+                self._store_down = True  # what can't be recorded must not be sent
                 self._logger.warning("outcome can't be stored yet", error=str(error))
                 await self._clock.sleep(_STORE_RETRY)
             else:
+                self._store_down = False
                 self._durable_cursor = settlement.cursor or self._durable_cursor
                 self._cursor_due = self._clock.monotonic() + _CURSOR_EVERY
                 return ids
@@ -365,11 +434,22 @@ class DestinationWorker:
         await self._try(live, filtered, (), None)
 
     async def _retry(self, group: Group) -> None:
-        items = await self._reread(await self._log.fetch(group.parked.offsets))
+        items = await self._fetch(group.parked.offsets)
         live = [item for item in items if (self.id, "") in item.decision]
         filtered = [item for item in items if (self.id, "") not in item.decision]
         gone = set(group.parked.offsets).difference(item.event.offset for item in items)
         await self._try(live, filtered, tuple(gone), group)
+
+    async def _fetch(self, offsets: Sequence[int]) -> list[Processed]:
+        """Read events back, however long the store is not available."""
+        while True:
+            try:
+                return await self._reread(await self._log.fetch(offsets))
+            except Exception as error:
+                if self._stopping:
+                    raise
+                self._logger.warning("events can't be read yet", error=type(error).__name__)
+                await self._clock.sleep(_STORE_RETRY)
 
     async def _try(
         self,
@@ -384,99 +464,104 @@ class DestinationWorker:
         if live:
             result = await deliver(
                 self._destination, live, time_limit=self._policy.timeout, clock=self._clock,
+                most=None if group is None else (self.limits.batch, self.limits.bytes),
                 before_call=self._before_next_call,
             )  # fmt: skip
         now = self._now()
         started_at = before.started_at or (result.calls[0].at if result.calls else now)
         give_up(
-            result, attempts=number, started_at=started_at, now=now,
+            result, attempts=number, started_at=max(started_at, self._running_since), now=now,
             give_up_after=self._policy.retry.give_up_after,
         )  # fmt: skip
-        pause = self._judge(result, now)
+        changed = self._judge(result, now)
         if (task := asyncio.current_task()) is not None:
             self._slots.discard(task)  # the next call need not wait for the disk
         self._wake.set()
         park = self._park_again(result, before, number, started_at, now)
         settled = settlement(
-            self.id, result, number=number, filtered=filtered, gone=gone, park=park,
+            self.id, result, number=number, filtered=filtered, gone=gone,
+            park=[waiting.parked for waiting in park],
             unpark=[before.id] if group is not None else [], cursor=self.queue.cursor, now=now,
         )  # fmt: skip
         ids = await self._settle(settled)
-        if pause is not None:
-            await self._set_state(pause)
         keys = {item.profile for item in (*live, *filtered)}
-        if park is not None:
-            park.id = ids[0]
-            blocking = frozenset(item.profile for item in result.again)
-            self.queue.park([Group(park, blocking)], first=True)
         if group is not None:
-            self.queue.unpark(group)
+            self.queue.unpark(group)  # before the next line: a store may use its id again
             keys |= group.keys
         else:
             self.queue.settle(item.event.offset for item in (*live, *filtered))
+        if park:
+            for waiting, id in zip(park, ids, strict=True):
+                waiting.parked.id = id
+            self.queue.park(park, first=True)
         self.queue.release(keys)
         self._count(result, filtered)
+        if changed:
+            await self._store_state()
 
-    def _before_next_call(self) -> float:
+    def _before_next_call(self) -> float | None:
+        if self._stopping:
+            return None
         wait = self._rate.wait()
         self._rate.started()
         return wait
 
     def _park_again(
         self, result: Result, before: Parked, number: int, started_at: int, now: int
-    ) -> Parked | None:
+    ) -> list[Group]:
         error = result.error
-        if not result.again or error is None:
-            return None
-        attempts = number if error.costs_attempt else number - 1
-        if isinstance(error, RateLimited):
-            retry_at = self.state.hold_until
-        elif error.disposition is Disposition.PAUSE:
+        if not result.again:
+            return []
+        if error is None or error.disposition is Disposition.PAUSE:
             retry_at = now
+        elif isinstance(error, RateLimited):
+            retry_at = self.state.hold_until
         else:
             retry_at = now + round(self._backoff.seconds(number) * 1000)
-        offsets = tuple(sorted(item.event.offset for item in result.again))
-        return Parked(
-            offsets, retry_at, attempts, started_at if attempts else 0, error.code, error.message
-        )
+        return park_again(
+            result, before, number=number, started_at=started_at, retry_at=retry_at, now=now,
+            ordered=self.limits.ordered,
+        )  # fmt: skip
 
-    def _judge(self, result: Result, now: int) -> DestinationState | None:
-        """Let breaker, hold and pause learn from a result; return the state to store, if any."""
+    def _judge(self, result: Result, now: int) -> bool:
+        """Let breaker, hold and pause learn from a result; return whether to store the state."""
         if not result.calls:
             self.breaker.inconclusive()
-            return None
+            return False
         error = result.error
         if isinstance(error, RateLimited):
             self.breaker.inconclusive()
-            self._throttled += 1
+            if self.state.hold_until <= now:  # else a call from before the hold: no news
+                self._throttled += 1
             asked = error.retry_after
-            wait = self._backoff.seconds(self._throttled) if asked is None else asked
-            until = now + round(min(wait, LONGEST_HOLD) * 1000)
+            if asked is not None and asked > 0:  # 0 and NaN say no more than nothing does
+                wait = min(asked, LONGEST_HOLD)
+            else:
+                wait = self._backoff.seconds(self._throttled)
+            until = now + round(wait * 1000)
             self.state = replace(self.state, hold_until=max(self.state.hold_until, until))
             self._logger.info("rate limited", seconds=round(wait, 3))
-            return self.state if wait > 5 else None
+            return wait > 5
         if error is not None and error.disposition is Disposition.PAUSE:
             self.breaker.inconclusive()
-            if self.state.paused:
-                return None
             permanent = isinstance(error, Misconfigured) and error.permanent
-            self._logger.error("destination paused", code=error.code, reason=error.message)
+            if self.state.paused and not (permanent and self.state.paused_by == "error"):
+                return False
+            self._logger.error("destination paused", code=error.code, reason=message_of(error))
             by = "gone" if permanent else "error"
-            paused = replace(
-                self.state, paused=error.message, paused_by=by, paused_code=error.code
-            )
-            self.state = paused
+            reason = message_of(error) or error.code
+            self.state = replace(self.state, paused=reason, paused_by=by, paused_code=error.code)
             self._probe_at = None
             self._schedule_probe()
-            return paused
+            return True
         if isinstance(error, ConnectorBug):
             self.breaker.inconclusive()
             self._log_bug(error)
-            return None
+            return False
         if error is not None and not result.delivered:
             if self.breaker.failed():
-                self._logger.warning("breaker opened", reason=error.message)
-            return None
+                self._logger.warning("breaker opened", reason=message_of(error))
+            return False
         self._throttled = 0
         if self.breaker.succeeded():
             self._logger.info("breaker closed")
@@ -486,17 +571,19 @@ class DestinationWorker:
             self.queue.hasten(now, (self.state.paused_code,))
             self.state = replace(self.state, paused="", paused_by="", paused_code="")
             self._probe_at = None
-            return self.state
-        return None
+            self._running_since = now
+            return True
+        return False
 
-    def _log_bug(self, error: ConnectorBug) -> None:
+    def _log_bug(self, error: Exception) -> None:
         """Log where a connector breaks, once a place; the exception's text may hold event data."""
-        cause = error.__cause__
+        cause = error.__cause__ if isinstance(error, ConnectorBug) else error
         frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
         place = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames[-4:]))
         if place not in self._bugs_seen and len(self._bugs_seen) < 100:
             self._bugs_seen.add(place)
-            self._logger.error("connector bug", error=error.message, place=place)
+            said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__
+            self._logger.error("connector bug", error=said, place=place)
 
     def _count(self, result: Result, filtered: Sequence[Processed]) -> None:
         metrics = self._metrics
@@ -542,6 +629,15 @@ class DestinationWorker:
     async def _set_state(self, state: DestinationState) -> None:
         self.state = state
         await self._ledger.pause(state)
+
+    async def _store_state(self) -> None:
+        """Store the state as it is by now: an operator may have changed it meanwhile."""
+        while not self._stopping:
+            try:
+                return await self._ledger.pause(self.state)
+            except StoreError as error:
+                self._logger.warning("pause or hold can't be stored yet", error=str(error))
+                await self._clock.sleep(_STORE_RETRY)
 
     async def _group(self, parked: Parked) -> Group:
         if not self.limits.ordered:

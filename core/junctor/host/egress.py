@@ -6,7 +6,8 @@ name, nor a redirect, nor a second DNS answer gets past it.
 """
 
 import socket
-from collections.abc import Sequence
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
@@ -18,7 +19,11 @@ from junctor.sdk.http import EgressRefused
 
 _CONNECTIONS: Final = 512
 _CONNECT_SECONDS: Final = 10.0
-_NAT64: Final = IPv6Network("64:ff9b::/96")
+_GZIP: Final = 31
+_UNPACK_BYTES: Final = 65_536
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+"""What IANA gives out for the public IPv6 network; all else is local, special or not in use."""
+_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _6TO4: Final = IPv6Network("2002::/16")
 
 Network = IPv4Network | IPv6Network
@@ -29,6 +34,8 @@ def is_refused(address: str, allow: Sequence[Network]) -> bool:
     ip = _inner(ip_address(address.partition("%")[0]))
     if any(ip in network for network in allow if network.version == ip.version):
         return False
+    if ip.version == 6 and ip not in _GLOBAL_UNICAST:
+        return True
     return not ip.is_global or ip.is_multicast
 
 
@@ -38,7 +45,7 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
         return ip
     if ip.ipv4_mapped is not None:
         return ip.ipv4_mapped
-    if ip in _NAT64:
+    if any(ip in network for network in _NAT64):
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     if ip in _6TO4:
         return IPv4Address((int(ip) >> 80) & 0xFFFFFFFF)
@@ -46,11 +53,12 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 class _Transport(AiohttpTransport):
-    """aiohttp under httpx, every error as one of httpx's."""
+    """aiohttp under httpx, every error as one of httpx's, no answer unpacked without bounds."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await super().handle_async_request(request)
+            response = await super().handle_async_request(request)
+            return _unpacked(response) if "content-encoding" in response.headers else response
         except aiohttp.ClientError as error:
             raise httpx.RemoteProtocolError(type(error).__name__, request=request) from error
         except TimeoutError as error:
@@ -59,13 +67,47 @@ class _Transport(AiohttpTransport):
             raise httpx.ConnectError(type(error).__name__, request=request) from error
 
 
+def _unpacked(response: httpx.Response) -> httpx.Response:
+    """Return `response` with gzip undone piece by piece; what was not asked for is left as it is.
+
+    httpx would unpack a whole chunk at once, and that once for every encoding the answer names: a
+    few kilobytes could fill the memory.
+    """
+    encoding = response.headers.pop("content-encoding").strip().lower()
+    if encoding in ("gzip", "x-gzip") and isinstance(response.stream, httpx.AsyncByteStream):
+        response.stream = _Unpacking(response.stream)
+    return response
+
+
+class _Unpacking(httpx.AsyncByteStream):
+    def __init__(self, packed: httpx.AsyncByteStream) -> None:
+        self._packed = packed
+        self._zlib = zlib.decompressobj(_GZIP)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._packed:
+            while chunk:
+                try:
+                    piece = self._zlib.decompress(chunk, _UNPACK_BYTES)
+                except zlib.error as error:
+                    raise httpx.DecodingError(str(error)) from error
+                chunk = self._zlib.unconsumed_tail
+                if piece:
+                    yield piece
+            if self._zlib.eof:
+                return
+
+    async def aclose(self) -> None:
+        await self._packed.aclose()
+
+
 def guarded_client(allow: Sequence[Network]) -> httpx.AsyncClient:
     """Return a client for connectors; call on a running event loop, close with `aclose`."""
 
     def open_socket(address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, target = address
         if is_refused(str(target[0]), allow):
-            raise EgressRefused(f"dialing {target[0]} is refused: it is not a public address")
+            raise EgressRefused(str(target[0]))
         opened = socket.socket(family=family, type=kind, proto=protocol)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
@@ -84,7 +126,7 @@ def guarded_client(allow: Sequence[Network]) -> httpx.AsyncClient:
     transport = _Transport(client=session)
     return httpx.AsyncClient(
         transport=transport,
-        headers={"user-agent": "junctor"},
+        headers={"user-agent": "junctor", "accept-encoding": "gzip"},
         timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,

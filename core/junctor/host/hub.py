@@ -124,7 +124,6 @@ class Hub:
         self.operations = Operations(
             self.store,
             lambda: self._dispatcher,
-            self._flow,
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
         )
@@ -167,24 +166,33 @@ class Hub:
         self._logger.info("stopped")
 
     async def reload(self, loaded: LoadedConfig) -> None:
-        """Go over to another configuration; store and listeners stay as they are."""
+        """Go over to another configuration; store and listeners stay as they are.
+
+        What a connector raises when it is made is raised before anything has changed.
+        """
         for part in ("store", "server", "admin"):
             old, new = getattr(self.loaded.config, part), getattr(loaded.config, part)
             if old != new and part != "server":
                 self._logger.warning("takes effect after a restart", section=part)
-        await self._dispatcher.stop(self.loaded.config.server.drain_timeout)
         old_http, self._http = self._http, guarded_client(loaded.config.egress.allow)
+        try:
+            destinations = self._destinations(loaded)
+            router, push_sources = self._router(loaded, destinations), self._push_sources(loaded)
+        except BaseException:
+            new_http, self._http = self._http, old_http
+            await new_http.aclose()
+            raise
+        await self._dispatcher.stop(self.loaded.config.server.drain_timeout)
         for task in [task for task in self._tasks if task.get_name().startswith("pull ")]:
             task.cancel()
             self._tasks.remove(task)
         self.loaded = loaded
         self._flow.identifiers = Identifiers(loaded.config.identity)
-        destinations = self._destinations(loaded)
-        self._flow.router = self._router(loaded, destinations)
+        self._flow.router = router
         self._dispatcher = self._new_dispatcher()
         await self._dispatcher.start(destinations, self._position)
         self.store.keep_for(frozenset(loaded.destinations))
-        self._ingest.configure(loaded.config.server, self._push_sources(loaded))
+        self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
         await old_http.aclose()
         self._logger.info("configuration reloaded")

@@ -27,7 +27,16 @@ _EXCERPT: Final = 200
 
 
 class EgressRefused(OSError):
-    """The host's guard refused to dial an address; raised below the HTTP client."""
+    """The host's guard refused to dial an address; raised below the HTTP client.
+
+    The text is the same for every address: a dialer that tries several would otherwise hide the
+    refusals behind an error of its own.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Keep the refused `address`."""
+        super().__init__("not a public address")
+        self.address = address
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +179,10 @@ async def send(client: httpx.AsyncClient, request: Request, *, now: float) -> Re
     except httpx.HTTPError as error:
         refusal = _egress_refusal(error)
         if refusal is not None:
-            raise Misconfigured(f"{refusal}; allow it in [egress] if it is meant") from None
+            raise Misconfigured(
+                f"dialing {refusal.address} is refused: it is not a public address;"
+                " allow it in [egress] if it is meant"
+            ) from None
         raise DestinationUnavailable(f"{type(error).__name__} at {_host(request.url)}") from error
     headers = {name.lower(): value for name, value in reply.headers.items()}
     return Response(reply.status_code, bytes(content[:MAX_RESPONSE_BYTES]), headers, now)

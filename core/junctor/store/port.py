@@ -290,3 +290,7 @@ class Store(Protocol):
     def healthy(self) -> str:
         """Return "" when events can be made durable, else why not."""
         ...
+
+    def commits(self) -> int:
+        """Return how many transactions were committed since the start, one fsync each."""
+        ...

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from junctor.sdk import Request
+from junctor.testkit.declared import secrets_in
+from junctor.testkit.secrets import SHORTEST
 
 _GZIP: Final = b"\x1f\x8b"
 
@@ -18,7 +20,10 @@ UPDATE: Final = "JUNCTOR_UPDATE_GOLDEN"
 
 
 def plain(request: Request, settings: BaseModel) -> dict[str, Any]:
-    """Return the request as plain data, secrets replaced by the names of their settings."""
+    """Return the request as plain data, each secret of the settings replaced by `<secret>`.
+
+    Secrets below eight characters stay: they would be found in other text by chance.
+    """
     raw = request.content
     if raw.startswith(_GZIP):
         raw = gzip.decompress(raw)
@@ -35,10 +40,9 @@ def plain(request: Request, settings: BaseModel) -> dict[str, Any]:
         **content,
     }
     text = json.dumps({key: value for key, value in data.items() if value != {}})
-    for name, value in settings:
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            secret = json.dumps(value.get_secret_value())[1:-1]
-            text = text.replace(secret, f"<{name}>")
+    for secret in sorted(secrets_in(settings), key=len, reverse=True):
+        if len(secret) >= SHORTEST:
+            text = text.replace(json.dumps(secret)[1:-1], "<secret>")
     masked: dict[str, Any] = json.loads(text)
     return masked
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from junctor.testkit.declared import fields, is_secret
 
-_SHORTEST: Final = 8
+SHORTEST: Final = 8
 """A given secret below this length may be part of other text by chance."""
 
 _OF_THE_HOST: Final = ("httpx", "httpcore", "asyncio", "aiohttp")
@@ -58,7 +58,7 @@ class Canaries:
                 del holder[name]
             else:
                 holder[name] = SecretStr(given) if isinstance(given, str) else given
-                if isinstance(given, str) and len(given) >= _SHORTEST:
+                if isinstance(given, str) and len(given) >= SHORTEST:
                     values[path] = given
         return cls(planted, values)
 
@@ -131,6 +131,6 @@ def _plain(given: Any) -> Any:
 def _valid(model: type[BaseModel], settings: Mapping[str, Any]) -> bool:
     try:
         model.model_validate(settings)
-    except ValidationError:
+    except (ValidationError, TypeError):  # the latter from a constraint that a Secret can't have
         return False
     return True

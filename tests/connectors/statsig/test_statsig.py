@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 import junctor_connectors.statsig
 from junctor.sdk import (
+    ALL_EVENTS,
     AuthenticationFailed,
     Context,
     DestinationUnavailable,
@@ -170,12 +171,17 @@ async def test_what_can_be_sent_is_sent_and_the_rest_refused(
     assert [e["metadata"]["messageId"] for e in body["events"]] == ["a", "e"]
 
 
-async def test_refusals_wait_when_the_others_could_not_be_sent(
+async def test_when_the_others_could_not_be_sent_only_they_are_tried_again(
     ctx: Context, router: respx.MockRouter
 ) -> None:
     router.post(URL).mock(return_value=httpx.Response(503))
-    with pytest.raises(DestinationUnavailable):
-        await statsig(ctx).deliver([event(), event(userId=None)])
+    with pytest.raises(PartialFailure) as caught:
+        await statsig(ctx).deliver([event(), event(userId=None), event()])
+    assert {index: type(error) for index, error in caught.value.errors.items()} == {
+        0: DestinationUnavailable,
+        1: Rejected,
+        2: DestinationUnavailable,
+    }
 
 
 async def test_nothing_is_sent_when_nothing_can_be(ctx: Context, router: respx.MockRouter) -> None:
@@ -196,12 +202,37 @@ async def test_identify_and_alias_are_sent_only_on_request(ctx: Context, type: s
 
 
 @pytest.mark.parametrize(
+    ("settings", "types"),
+    [
+        ({}, {"track", "page", "screen", "group"}),
+        ({"send": ["track", "identify"]}, {"track", "identify"}),
+        ({"send": []}, set()),
+        ({"mode": "forward"}, ALL_EVENTS),
+        ({"mode": "forward", "send": ["track"]}, {"track"}),
+    ],
+)
+async def test_only_what_is_sent_is_asked_for(
+    ctx: Context, settings: dict[str, Any], types: set[str]
+) -> None:
+    assert statsig(ctx, **settings).accepts() == types
+
+
+@pytest.mark.parametrize("mode", ["events", "forward"])
+async def test_what_was_routed_before_a_change_of_send_is_declined(ctx: Context, mode: str) -> None:
+    destination = statsig(ctx, mode=mode, send=["track"])
+    with pytest.raises(Rejected, match="page events are not sent"):
+        destination.build([event(type="page")])
+
+
+@pytest.mark.parametrize(
     ("settings", "body", "name"),
     [
         ({}, {"event": "Order Completed"}, "Order Completed"),
         ({}, {"event": "Terms & Conditions"}, "Terms _ Conditions"),
         ({}, {"event": "\\[]{}<>#=;&$%|\0\r\nx"}, "_" * 17 + "x"),
         ({}, {"event": "x" * 200}, "x" * 128),
+        ({}, {"event": " Clicked\n"}, "Clicked"),
+        ({}, {"event": 7}, "7"),
         ({}, {"type": "page", "name": "Home"}, "page_view"),
         ({}, {"type": "screen"}, "screen_view"),
         ({}, {"type": "group", "groupId": "g"}, "group"),
@@ -267,6 +298,31 @@ async def test_metadata_is_text_to_text(ctx: Context) -> None:
         "list": '[1,{"a":null}]',
         "deep.a.b.c": "d",
     }
+
+
+@pytest.mark.parametrize("value", ["ssn", 1, ["ssn"], {"ssn": 1}])
+@pytest.mark.parametrize("name", ["privateAttributes", "statsigCustom", "statsigCustomIDs"])
+async def test_what_is_no_data_is_in_no_metadata_and_no_attribute(
+    ctx: Context, name: str, value: Any
+) -> None:
+    given = {name: value, "plan": "pro"}
+    one = event(ProfileView(traits=given), properties=given)
+    for traits in ("all", ["plan", name]):
+        found = sent(statsig(ctx, traits=traits), one)
+        assert found["metadata"] == {"messageId": "m-1", "plan": "pro"}
+        assert found["user"]["custom"] == {"plan": "pro"}
+
+
+async def test_names_have_sixteen_parts_at_most(ctx: Context) -> None:
+    deep: Any = {"z": 1}
+    for _ in range(14):
+        deep = {"a": deep}
+    given = {"top": {"fits": deep["a"], "over": deep}}
+    one = event(ProfileView(traits=given), properties=given)
+    found = sent(statsig(ctx, traits="all"), one)
+    fits, over = "top.fits" + ".a" * 13 + ".z", "top.over" + ".a" * 14
+    assert found["metadata"] == {"messageId": "m-1", fits: "1", over: '{"z":1}'}
+    assert found["user"]["custom"] == {fits: 1, over: '{"z":1}'}
 
 
 async def test_identifiers_become_custom_ids_as_configured(ctx: Context) -> None:
@@ -399,6 +455,14 @@ def test_whatever_comes_the_sizes_are_kept(
     assert all(isinstance(text, str) for text in found["metadata"].values())
 
 
+async def test_what_fits_is_whole_however_large_the_event(ctx: Context) -> None:
+    properties = {"a": "x" * 4000}
+    profile = ProfileView(traits={"b": "y" * 3900})
+    found = sent(statsig(ctx, traits="all"), event(profile, properties=properties))
+    assert found["metadata"] == {"messageId": "m-1", **properties}
+    assert found["user"]["custom"] == profile.traits
+
+
 async def test_long_metadata_is_cut_not_lost(ctx: Context) -> None:
     properties = {"a": "x" * 3000, "b": "é" * 3000, "c": "y"}
     metadata = sent(statsig(ctx), event(properties=properties))["metadata"]
@@ -430,42 +494,22 @@ async def test_what_json_can_not_hold_is_a_dead_letter_of_its_own(
     assert set(caught.value.errors) == {1}
 
 
-async def test_forward_hands_the_event_over_unchanged(
+async def test_forward_hands_each_event_over_unchanged(
     ctx: Context, router: respx.MockRouter
 ) -> None:
     route = router.post(FORWARD_URL).mock(return_value=OK)
     events = [event(messageId="a"), event(messageId="b", type="identify")]
     destination = statsig(ctx, mode="forward")
-    await destination.deliver(events)
+    for one in events:
+        await destination.deliver([one])
     assert [call.request.content for call in route.calls] == [one.json for one in events]
     assert route.calls.last.request.headers["STATSIG-API-KEY"] == "secret-example"
-    assert destination.manifest.max_batch == 1
-    with pytest.raises(Rejected):
-        await statsig(ctx, mode="forward", send=["track"]).deliver([events[1]])
+    assert "STATSIG-CLIENT-TIME" not in route.calls.last.request.headers
 
 
-async def test_forward_stops_at_an_error_that_concerns_all(
-    ctx: Context, router: respx.MockRouter
-) -> None:
-    answers = [OK, httpx.Response(400), httpx.Response(503)]
-    route = router.post(FORWARD_URL).mock(side_effect=answers)
-    with pytest.raises(PartialFailure) as caught:
-        await statsig(ctx, mode="forward").deliver([event() for _ in range(5)])
-    assert {index: type(error) for index, error in caught.value.errors.items()} == {
-        1: InvalidPayload,
-        2: DestinationUnavailable,
-        3: DestinationUnavailable,
-        4: DestinationUnavailable,
-    }
-    assert route.call_count == 3
-
-
-async def test_forward_raises_what_concerns_all_as_it_is(
-    ctx: Context, router: respx.MockRouter
-) -> None:
-    router.post(FORWARD_URL).mock(return_value=httpx.Response(401))
-    with pytest.raises(AuthenticationFailed):
-        await statsig(ctx, mode="forward").deliver([event(), event()])
+async def test_a_request_takes_as_many_events_as_its_mode_allows(ctx: Context) -> None:
+    assert statsig(ctx, mode="forward").batch_limit() == 1
+    assert statsig(ctx).batch_limit() == Statsig.manifest.max_batch
 
 
 @pytest.mark.parametrize(

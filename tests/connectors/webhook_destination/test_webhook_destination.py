@@ -23,6 +23,7 @@ from junctor.sdk import (
     Context,
     DestinationUnavailable,
     Event,
+    EventType,
     InvalidPayload,
     Misconfigured,
     PartialFailure,
@@ -208,34 +209,18 @@ async def test_without_batch_each_event_is_a_request(
 ) -> None:
     route = router.post(URL).mock(return_value=httpx.Response(204))
     destination = webhook(ctx)
-    await destination.deliver([event(messageId=f"m-{i}") for i in range(3)])
+    for number in range(3):
+        await destination.deliver([event(messageId=f"m-{number}")])
     assert [call.request.headers["webhook-id"] for call in route.calls] == ["m-0", "m-1", "m-2"]
-    assert destination.manifest.max_batch == 1
-    assert webhook(ctx, batch=True).manifest.max_batch == 100
 
 
-async def test_one_bad_event_does_not_hold_the_others(
-    ctx: Context, router: respx.MockRouter
-) -> None:
-    route = router.post(URL).mock(side_effect=[httpx.Response(s) for s in (200, 422, 200)])
-    with pytest.raises(PartialFailure) as caught:
-        await webhook(ctx).deliver([event(), event(), event()])
-    assert {i: type(e) for i, e in caught.value.errors.items()} == {1: InvalidPayload}
-    assert route.call_count == 3
+async def test_several_events_are_asked_for_only_in_batches(ctx: Context) -> None:
+    assert webhook(ctx).batch_limit() == 1
+    assert webhook(ctx, batch=True).batch_limit() == 100
 
 
-async def test_an_error_that_concerns_all_stops_at_once(
-    ctx: Context, router: respx.MockRouter
-) -> None:
-    answers = [httpx.Response(200), httpx.Response(429, headers={"retry-after": "9"})]
-    route = router.post(URL).mock(side_effect=answers)
-    with pytest.raises(PartialFailure) as caught:
-        await webhook(ctx).deliver([event(), event(), event()])
-    assert {i: type(e) for i, e in caught.value.errors.items()} == {1: RateLimited, 2: RateLimited}
-    assert route.call_count == 2
-    router.post(URL).mock(return_value=httpx.Response(401))
-    with pytest.raises(AuthenticationFailed):
-        await webhook(ctx).deliver([event(), event()])
+async def test_every_event_type_is_accepted(ctx: Context) -> None:
+    assert webhook(ctx).accepts() == frozenset(EventType)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +285,38 @@ async def test_an_event_that_can_not_be_shaped_fails_alone(
         await destination.deliver([good, event(properties={"where": 7}), good])
     assert {i: type(e) for i, e in caught.value.errors.items()} == {1: InvalidPayload}
     assert orjson.loads(route.calls.last.request.content) == [{"found": "u-1"}] * 2
+    with pytest.raises(InvalidPayload):
+        destination.build([event(properties={"where": 7})])
+
+
+async def test_when_the_shaped_events_could_not_be_sent_only_they_are_tried_again(
+    ctx: Context, router: respx.MockRouter
+) -> None:
+    route = router.post(URL).mock(side_effect=[httpx.Response(429, headers={"retry-after": "9"})])
+    body = {"found": {"@arrayPath": [{"@path": {"@path": "$.properties.where"}}]}}
+    bad, good = event(properties={"where": 7}), event(properties={"where": "userId"})
+    with pytest.raises(PartialFailure) as caught:
+        await webhook(ctx, batch=True, body=body).deliver([bad, good, bad])
+    assert {i: type(e) for i, e in caught.value.errors.items()} == {
+        0: InvalidPayload,
+        1: RateLimited,
+        2: InvalidPayload,
+    }
+    assert route.call_count == 1
+
+
+async def test_nothing_is_sent_when_no_event_can_be_shaped(
+    ctx: Context, router: respx.MockRouter
+) -> None:
+    route = router.post(URL)
+    body = {"found": {"@arrayPath": [{"@path": {"@path": "$.properties.where"}}]}}
+    bad = event(properties={"where": 7})
+    with pytest.raises(PartialFailure) as caught:
+        await webhook(ctx, batch=True, body=body).deliver([bad, bad])
+    assert {i: type(e) for i, e in caught.value.errors.items()} == dict.fromkeys(
+        (0, 1), InvalidPayload
+    )
+    assert not route.called
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -356,6 +373,12 @@ def test_event_data_stays_in_its_part_of_the_url(text: str) -> None:
     assert parsed.host == "crm.example"
     assert parsed.path == f"/people/{text}/notes"
     assert dict(parsed.params) == {"q": text}
+
+
+@pytest.mark.parametrize("value", ["...", ".hidden", "a..b", "a/../b"])
+async def test_dots_inside_a_value_lead_nowhere(ctx: Context, value: str) -> None:
+    destination = webhook(ctx, url="https://crm.example/v1/{{userId}}/notes")
+    assert httpx.URL(destination.build([event(userId=value)]).url).path == f"/v1/{value}/notes"
 
 
 @pytest.mark.parametrize("value", [None, "", ".", ".."])

@@ -4,10 +4,16 @@ import logging
 import sys
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from junctor.sdk import Secret, Settings
 from junctor.testkit.secrets import Canaries, watch_output
+
+
+def _of_the_vendor(secret: Secret) -> Secret:
+    if not secret.get_secret_value().startswith("whsec_"):
+        raise ValueError("it begins with whsec_")
+    return secret
 
 
 class Account(Settings):
@@ -21,10 +27,10 @@ class AcmeSettings(Settings):
 
     hook: Secret
     key: Annotated[Secret, Field(min_length=4)] | None = None
-    fixed: Annotated[Secret, Field(pattern="^whsec_")]
+    fixed: Annotated[Secret, AfterValidator(_of_the_vendor)]
     short: Annotated[Secret, Field(max_length=2)]
     account: Account
-    headers: dict[str, str | Secret] = {}
+    headers: dict[str, str | Secret]
     url: str = ""
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 from junctor.model.delivery import (
     TERMINAL,
@@ -19,8 +22,15 @@ from junctor.model.delivery import (
 )
 from junctor.model.record import Record
 from junctor.store.port import Replay, Settlement, StoreError, Tally
-from junctor.store.sqlite.state import SqliteState, count, position
-from junctor.store.sqlite.writer import Writer, insert_rows, select_in
+from junctor.store.sqlite.state import (
+    Decision,
+    SqliteState,
+    count,
+    decisions_after,
+    intern,
+    position,
+)
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot
 
 _DEAD_COLUMNS = "destination, offset, at, code, message, attempts, source, message_id, type, json"
 _PARKED_COLUMNS = (
@@ -32,6 +42,7 @@ _COUNTED = {
     Outcome.DISCARDED: "filtered",
     Outcome.FILTERED: "filtered",
 }
+_END = 2**62
 _TERMINAL = ", ".join(f"'{outcome}'" for outcome in sorted(TERMINAL))
 
 
@@ -50,14 +61,18 @@ class _Settle:
     taken: list[_Waiting] = field(default_factory=list)
 
     def run(self, connection: sqlite3.Connection) -> None:
-        waiting = self.ledger.waiting
-        while waiting:
-            self.taken.append(waiting.popleft())
+        self._take()
         if self.taken:
             _write(connection, self.taken)
 
+    def _take(self) -> None:
+        waiting = self.ledger.waiting
+        while waiting:
+            self.taken.append(waiting.popleft())
+
     def undone(self) -> None:
-        return None  # nothing is kept in memory
+        if not self.taken:
+            self._take()  # the transaction did not come to `run`; nobody else takes them
 
     def committed(self) -> None:
         for waiting in self.taken:
@@ -104,8 +119,10 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
                 for id in s.dead_replayed
             )
             counts[s.destination, "dead"] -= removed
+            # One that somebody else has replayed or purged meanwhile goes out on top of that.
+            counts[s.destination, "accepted"] += len(s.dead_replayed) - removed
         if s.cursor is not None:
-            cursors[s.destination] = s.cursor
+            cursors[s.destination] = max(s.cursor, cursors.get(s.destination, 0))
     insert_rows(
         connection,
         "insert into attempts (destination, at, duration, number, outcome, code, status, message,"
@@ -120,19 +137,34 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
         )
 
 
+def _routings_to(destination: str, decisions: Mapping[int, Decision]) -> list[int]:
+    return [id for id, decision in decisions.items() if (destination, "") in decision]
+
+
 def _restore(connection: sqlite3.Connection, dead: Sequence[int]) -> None:
     """Put the events of dead letters back in the log where retention has removed them."""
-    for id in dead:
-        connection.execute(
+    select = "select offset, source, message_id, at, json, destination from dead_letters where id"
+    for offset, source, message_id, at, json, destination in list(
+        select_in(connection, select, dead)
+    ):
+        restored = connection.execute(
             "insert or ignore into log (offset, source, message_id, received_at, corrects_clock,"
-            " json) select offset, source, message_id, at, 0, json from dead_letters where id = ?",
-            (id,),
-        )
-        connection.execute(
-            "insert or ignore into routed (offset, profile, routing)"
-            " select offset, 0, (select min(id) from routings) from dead_letters where id = ?",
-            (id,),
-        )
+            " json) values (?, ?, ?, ?, 0, ?)",
+            (offset, source, message_id, _received_at(json, at), json),
+        ).rowcount
+        if restored:
+            connection.execute(
+                "insert into routed (offset, profile, routing) values (?, 0, ?)",
+                (offset, intern(connection, ((destination, ""),))),
+            )
+
+
+def _received_at(json: bytes, otherwise: int) -> int:
+    """Return when a canonical event was received, epoch milliseconds."""
+    try:
+        return round(datetime.fromisoformat(orjson.loads(json)["receivedAt"]).timestamp() * 1000)
+    except (KeyError, TypeError, ValueError):
+        return otherwise
 
 
 def _park(connection: sqlite3.Connection, destination: str, group: Parked) -> int:
@@ -170,7 +202,10 @@ class SqliteLedger:
 
     async def destinations(self) -> list[DestinationState]:
         """See Ledger."""
-        rows = self._reader.execute(
+        return self._states(self._reader)
+
+    def _states(self, connection: sqlite3.Connection) -> list[DestinationState]:
+        rows = connection.execute(
             "select id, cursor, paused, paused_by, paused_code, hold_until, fingerprint"
             " from destinations order by id"
         )
@@ -192,17 +227,13 @@ class SqliteLedger:
             )
         )
 
-    def _routings_to(self, destination: str) -> list[int]:
-        return [
-            id for id, decision in self._state.decisions.items() if (destination, "") in decision
-        ]
-
     async def backlog(
         self, destination: str, after: int, limit: int, upto: int | None = None
     ) -> tuple[list[Record], int]:
         """See Ledger."""
-        routings = self._routings_to(destination)
         end = position(self._reader) if upto is None else upto
+        decisions = self._state.decisions()  # after `end`: none up to there is missing
+        routings = _routings_to(destination, decisions)
         marks = ",".join("?" * len(routings))
         rows = self._reader.execute(
             "select l.offset, source, message_id, received_at, corrects_clock, json"
@@ -215,9 +246,14 @@ class SqliteLedger:
 
     async def settled_beyond(self, destination: str, cursor: int) -> set[int]:
         """See Ledger."""
+        return self._settled_beyond(self._reader, destination, cursor)
+
+    def _settled_beyond(
+        self, connection: sqlite3.Connection, destination: str, cursor: int
+    ) -> set[int]:
         settled: set[int] = set()
         for table, condition in (("attempts", f"outcome in ({_TERMINAL})"), ("parked", "true")):
-            rows = self._reader.execute(
+            rows = connection.execute(
                 f"select first, last, gaps from {table}"
                 f" where destination = ? and last > ? and {condition}",
                 (destination, cursor),
@@ -243,10 +279,7 @@ class SqliteLedger:
     async def settle(self, settlement: Settlement) -> list[int]:
         """See Ledger."""
         future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        first = not self.waiting
-        self.waiting.append(_Waiting(settlement, future))
-        if first:
-            self._writer.submit(_Settle(self))
+        self._writer.submit_with(self.waiting, _Waiting(settlement, future), lambda: _Settle(self))
         return await future
 
     async def attempts(self, destination: str, offset: int) -> list[Attempt]:
@@ -267,38 +300,65 @@ class SqliteLedger:
 
     async def tallies(self) -> dict[str, Tally]:
         """See Ledger."""
+        with snapshot(self._reader):
+            return self._tallies(self._reader)
+
+    def _tallies(self, reader: sqlite3.Connection) -> dict[str, Tally]:
         unfolded = int(
-            self._reader.execute(
-                "select count(*) from log where offset > ?", (position(self._reader),)
+            reader.execute(
+                "select count(*) from log where offset > ?", (position(reader),)
             ).fetchone()[0]
         )
         counters: Counter[tuple[str, str]] = Counter()
-        for destination, name, value in self._reader.execute("select * from counters"):
+        for destination, name, value in reader.execute("select * from counters"):
             counters[destination, name] = value
         tallies = {}
-        for state in await self.destinations():
-            pending = await self._pending(state)
+        decisions = self._state.decisions()
+        for state in self._states(reader):
+            (parked,) = reader.execute(
+                "select coalesce(sum(count), 0) from parked where destination = ?", (state.id,)
+            ).fetchone()
             tallies[state.id] = Tally(
                 counters[state.id, "accepted"] + unfolded,
                 counters[state.id, "delivered"],
                 counters[state.id, "filtered"],
                 counters[state.id, "dead"],
-                pending + unfolded,
+                self._unsettled(reader, state, decisions, _END) + int(parked) + unfolded,
             )
         return tallies
 
-    async def _pending(self, state: DestinationState) -> int:
-        routings = self._routings_to(state.id)
+    def _unsettled(
+        self,
+        connection: sqlite3.Connection,
+        state: DestinationState,
+        decisions: Mapping[int, Decision],
+        upto: int,
+    ) -> int:
+        """Count what is routed to a destination up to an offset, and neither settled nor parked."""
+        routings = _routings_to(state.id, decisions)
         marks = ",".join("?" * len(routings))
-        unread = self._reader.execute(
-            f"select count(*) from routed where offset > ? and routing in ({marks})",
-            (state.cursor, *routings),
-        ).fetchone()[0]
-        parked = self._reader.execute(
-            "select coalesce(sum(count), 0) from parked where destination = ?", (state.id,)
-        ).fetchone()[0]
-        beyond = await self.settled_beyond(state.id, state.cursor)
-        return int(unread) + int(parked) - len(beyond)
+        (unread,) = connection.execute(
+            "select count(*) from routed where offset > ? and offset <= ?"
+            f" and routing in ({marks})",
+            (state.cursor, upto, *routings),
+        ).fetchone()
+        beyond = self._settled_beyond(connection, state.id, state.cursor)
+        return int(unread) - sum(offset <= upto for offset in beyond)
+
+    def pass_over(self, connection: sqlite3.Connection, upto: int) -> None:
+        """Count as filtered what retention takes, up to an offset, from those still behind it.
+
+        Only destinations that are no longer configured are; the sums stay true for them too. Runs
+        on the writer's thread, so it reads the decisions itself.
+        """
+        for state in self._states(connection):
+            if state.cursor < upto:
+                decisions = dict(decisions_after(connection, 0))
+                lost = self._unsettled(connection, state, decisions, upto)
+                count(connection, Counter({(state.id, "filtered"): lost}))
+                connection.execute(
+                    "update destinations set cursor = ? where id = ?", (upto, state.id)
+                )
 
     async def dead_letters(
         self,

@@ -11,7 +11,7 @@ from typing import Final
 from junctor.model.record import NewRecord, Record, Rejection
 from junctor.store.dedupe import dedupe_key
 from junctor.store.port import Appended, StoreError
-from junctor.store.sqlite.writer import Writer, insert_rows, select_in
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot
 
 COLUMNS: Final = "offset, source, message_id, received_at, corrects_clock, json"
 _LEAST_GENERATION_MS: Final = 3_600_000
@@ -46,11 +46,14 @@ class _Append:
     stored: list[NewRecord] = field(default_factory=list)
 
     def run(self, connection: sqlite3.Connection) -> None:
+        self._take()
+        if self.requests:
+            self.log.write(connection, self)
+
+    def _take(self) -> None:
         waiting = self.log.waiting
         while waiting:
             self.requests.append(waiting.popleft())
-        if self.requests:
-            self.log.write(connection, self)
 
     def committed(self) -> None:
         if self.stored:
@@ -67,6 +70,8 @@ class _Append:
                 request.future.set_result(request.duplicates)
 
     def undone(self) -> None:
+        if not self.requests:
+            self._take()  # the transaction did not come to `run`; nobody else takes them
         self.log.forget_head()
 
     def failed(self, error: StoreError) -> None:
@@ -98,10 +103,9 @@ class SqliteLog:
     ) -> int:
         """See EventLog."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        first = not self.waiting
-        self.waiting.append(_Request(records, rejections, cursor, future))
-        if first:
-            self._writer.submit(_Append(self))
+        self._writer.submit_with(
+            self.waiting, _Request(records, rejections, cursor, future), lambda: _Append(self)
+        )
         return await future
 
     def subscribe(self, listener: Callable[[Appended], None]) -> None:
@@ -123,14 +127,15 @@ class SqliteLog:
     async def find(self, message_id: str, sources: Sequence[str]) -> list[Record]:
         """See EventLog."""
         keys = [dedupe_key(source, message_id) for source in sources]
-        generations = self._reader.execute("select n, started_at from seen_generations")
-        offsets = {
-            offset
-            for generation in [_Generation(*row) for row in generations]
-            for (offset,) in select_in(
-                self._reader, f"select offset from {generation.table} where key", keys
-            )
-        }
+        with snapshot(self._reader):  # a generation may be dropped meanwhile
+            generations = self._reader.execute("select n, started_at from seen_generations")
+            offsets = {
+                offset
+                for generation in [_Generation(*row) for row in generations]
+                for (offset,) in select_in(
+                    self._reader, f"select offset from {generation.table} where key", keys
+                )
+            }
         found = await self.fetch(sorted(offsets))
         return [record for record in found if record.message_id == message_id]
 
@@ -233,6 +238,7 @@ class SqliteLog:
                 if self._is_same(connection, record, first, by_offset):
                     duplicates.add(record.offset)
                 else:  # older than the window, or another id with the same digest
+                    stored[record.dedupe_key] = record.offset
                     connection.execute(
                         f"update {current.table} set offset = ? where key = ?",
                         (record.offset, record.dedupe_key),
@@ -287,12 +293,11 @@ class SqliteLog:
         """Drop the digests that neither the window nor a record (received from `oldest`) needs."""
         current, older = self._open_generations(connection, now)
         needed = {current.n, *(generation.n for generation in older)}
-        generations = self._generations or []
+        generations, self._generations = self._generations or [], None
         for generation, following in pairwise(generations):
             if generation.n not in needed and following.started_at <= oldest:
                 connection.execute(f"drop table {generation.table}")
                 connection.execute("delete from seen_generations where n = ?", (generation.n,))
-        self._generations = None
 
 
 def insert_rejections(connection: sqlite3.Connection, rejections: Sequence[Rejection]) -> None:

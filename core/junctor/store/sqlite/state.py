@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -45,19 +45,17 @@ class SqliteState:
         self._reader = reader
         self._profiles: Recent[int, Profile] = Recent(_PROFILES_CACHED)
         self._identifiers: Recent[IdentifierKey, int] = Recent(_IDENTIFIERS_CACHED)
-        self.routings: dict[Decision, int] = {}
-        self.decisions: dict[int, Decision] = {}
-        self._load_routings()
+        self._routings: dict[Decision, int] = {}
+        self._decisions: dict[int, Decision] = {}
+        self.decisions()
 
-    def _load_routings(self) -> None:
-        self.routings.clear()
-        self.decisions.clear()
-        for id, text in self._reader.execute("select id, decision from routings"):
-            self._know(id, tuple((d, reason) for d, reason in orjson.loads(text)))
-
-    def _know(self, id: int, decision: Decision) -> None:
-        self.routings[decision] = id
-        self.decisions[id] = decision
+    def decisions(self) -> dict[int, Decision]:
+        """Return every decision by the id of its routing; only committed ones are remembered."""
+        newest = next(reversed(self._decisions), 0)
+        for id, decision in decisions_after(self._reader, newest):
+            self._routings[decision] = id
+            self._decisions[id] = decision
+        return self._decisions
 
     async def position(self) -> int:
         """See State."""
@@ -97,18 +95,18 @@ class SqliteState:
 
     async def commit(self, result: FoldResult) -> None:
         """See State."""
-        self._remember(result)
         try:
             await self._writer.call(lambda connection: self._write(connection, result))
         except BaseException:
             self.forget()
             raise
+        self._remember(result)  # only now: until then a reader would bring back what was before
+        self.decisions()
 
     def forget(self) -> None:
         """Drop what is cached: somebody changed a profile and did not commit."""
         self._profiles.entries.clear()
         self._identifiers.entries.clear()
-        self._load_routings()
 
     def _remember(self, result: FoldResult) -> None:
         for key, profile_id in result.identifiers.items():
@@ -156,20 +154,11 @@ class SqliteState:
 
     def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
         decided = Counter(route.decision for route in routed)
-        for decision in decided:
-            if decision not in self.routings:
-                text = orjson.dumps(decision).decode()
-                cursor = connection.execute(
-                    "insert into routings (decision) values (?)"
-                    " on conflict (decision) do update set decision = excluded.decision"
-                    " returning id",
-                    (text,),
-                )
-                self._know(int(cursor.fetchone()[0]), decision)
+        ids = {d: self._routings.get(d) or intern(connection, d) for d in decided}
         insert_rows(
             connection,
             "insert into routed",
-            [(route.offset, route.profile, self.routings[route.decision]) for route in routed],
+            [(route.offset, route.profile, ids[route.decision]) for route in routed],
         )
         counts: Counter[tuple[str, str]] = Counter()
         for decision, n in decided.items():
@@ -182,9 +171,10 @@ class SqliteState:
     async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
         """See State."""
         select = "select offset, profile, routing from routed where offset"
+        rows = list(select_in(self._reader, select, list(offsets)))
+        decisions = self.decisions()
         return {
-            offset: Routed(offset, profile, self.decisions[routing])
-            for offset, profile, routing in select_in(self._reader, select, list(offsets))
+            offset: Routed(offset, profile, decisions[routing]) for offset, profile, routing in rows
         }
 
     async def merges(self, profile: int) -> list[Merge]:
@@ -201,6 +191,23 @@ def position(connection: sqlite3.Connection) -> int:
     """Return the offset up to which the log is folded."""
     row = connection.execute("select value from meta where key = 'position'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def decisions_after(connection: sqlite3.Connection, id: int) -> Iterator[tuple[int, Decision]]:
+    """Yield the rows of routings with a higher id."""
+    select = "select id, decision from routings where id > ? order by id"
+    for found, text in connection.execute(select, (id,)):
+        yield found, tuple((destination, reason) for destination, reason in orjson.loads(text))
+
+
+def intern(connection: sqlite3.Connection, decision: Decision) -> int:
+    """Return the id of a decision's row in routings; make the row if it is new."""
+    cursor = connection.execute(
+        "insert into routings (decision) values (?)"
+        " on conflict (decision) do update set decision = excluded.decision returning id",
+        (orjson.dumps(decision).decode(),),
+    )
+    return int(cursor.fetchone()[0])
 
 
 def count(connection: sqlite3.Connection, counts: Counter[tuple[str, str]]) -> None:

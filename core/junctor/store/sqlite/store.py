@@ -17,8 +17,11 @@ from junctor.store.sqlite.writer import Writer
 FILE: Final = "junctor.db"
 _MIGRATIONS: Final = ("schema.sql",)
 """One file a version, in order; the version of a store is how many it has had."""
-_TIDY_ROWS: Final = 2_000
+_TIDY_ROWS: Final = 1_000
+_TIDY_PIECES: Final = 100
 _TIDY_PAGES: Final = 2_000
+_MOST_REJECTIONS: Final = 100_000
+_NEVER: Final = 2**62
 
 
 class SqliteStore:
@@ -72,10 +75,11 @@ class SqliteStore:
             lock = _own(folder)
         except OSError as error:
             raise StoreError(f"the store {folder} can't be opened: {error.strerror}") from None
+        connections: list[sqlite3.Connection] = []
         try:
-            writing = _connect(folder / FILE)
+            connections.append(writing := _connect(folder / FILE))
             _migrate(writing)
-            reading = _connect(folder / FILE)
+            connections.append(reading := _connect(folder / FILE))
             reading.execute("pragma query_only = on")
             return cls(
                 lock,
@@ -86,12 +90,13 @@ class SqliteStore:
                 retention_size=retention_size,
                 retention_dead=retention_dead,
             )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
+            for connection in connections:
+                connection.close()
             lock.close()
+            if isinstance(error, StoreError):
+                raise
             raise StoreError(f"the store {folder / FILE} can't be opened: {error}") from None
-        except StoreError:
-            lock.close()
-            raise
 
     async def close(self) -> None:
         """See Store."""
@@ -106,6 +111,10 @@ class SqliteStore:
         """See Store."""
         return self.writer.problem
 
+    def commits(self) -> int:
+        """See Store."""
+        return self.writer.commits
+
     def keep_for(self, destinations: frozenset[str]) -> None:
         """Let retention wait for these destinations only; those no longer configured do not count.
 
@@ -115,42 +124,53 @@ class SqliteStore:
 
     async def maintain(self, now: int) -> None:
         """See Store."""
-        await self.writer.call(lambda connection: self._tidy(connection, now))
+        for _ in range(_TIDY_PIECES):  # in pieces, so that those who write need not wait long
+            if not await self.writer.call(lambda connection: self._tidy(connection, now)):
+                break
+        await self.writer.call(_shrink)
 
     def size(self) -> int:
         """Return the bytes in use in the file."""
         return _size(self._reading)
 
-    def _tidy(self, connection: sqlite3.Connection, now: int) -> None:
-        floor = self._floor(connection)
+    def _tidy(self, connection: sqlite3.Connection, now: int) -> bool:
+        """Remove a piece of what nobody needs; return whether there may be more.
+
+        Looks at the oldest rows only: none of this reads through a table.
+        """
         too_big = _size(connection) > self._retention_size
-        oldest_kept = 2**62 if too_big else now - self._retention_age
-        rows = connection.execute(
-            "select offset from log where offset <= ? and received_at < ? order by offset limit ?",
-            (floor, oldest_kept, _TIDY_ROWS),
-        ).fetchall()
-        if rows:
-            last = rows[-1][0]
-            connection.execute("delete from log where offset <= ?", (last,))
+        oldest_kept = _NEVER if too_big else now - self._retention_age
+        (last,) = connection.execute(
+            "select max(offset) from (select offset, received_at from log where offset <= ?"
+            " order by offset limit ?) where received_at < ?",
+            (self._floor(connection), _TIDY_ROWS, oldest_kept),
+        ).fetchone()
+        removed = 0
+        if last is not None:
+            self.ledger.pass_over(connection, last)
+            removed = connection.execute("delete from log where offset <= ?", (last,)).rowcount
             connection.execute("delete from routed where offset <= ?", (last,))
-        oldest = connection.execute(
+        first, since = connection.execute(
             "select coalesce(min(offset), 0), coalesce(min(received_at), ?) from"
             " (select offset, received_at from log order by offset limit 1)",
             (now,),
         ).fetchone()
-        connection.execute(
-            "delete from attempts where id in (select id from attempts where at < ? and last < ?"
-            " order by id limit ?)",
-            (now - self._retention_age, oldest[0], _TIDY_ROWS),
-        )
-        for table, column in (("dead_letters", "at"), ("rejections", "received_at")):
-            connection.execute(
-                f"delete from {table} where id in (select id from {table} where {column} < ?"
-                " order by id limit ?)",
-                (now - self._retention_dead, _TIDY_ROWS),
-            )
-        self.log.drop_generations(connection, now, int(oldest[1]))
-        connection.execute(f"pragma incremental_vacuum({_TIDY_PAGES})").fetchall()
+        dead = now - self._retention_dead
+        (newest,) = connection.execute("select coalesce(max(id), 0) from rejections").fetchone()
+        for table, read, condition, values in (
+            ("attempts", "at, last", "at < ? and last < ?", (oldest_kept, first)),
+            ("conflicts", "offset", "offset < ?", (first,)),
+            ("dead_letters", "at", "at < ?", (dead,)),
+            ("rejections", "received_at", "received_at < ? or id <= ?",
+             (dead, newest - _MOST_REJECTIONS)),
+        ):  # fmt: skip
+            removed += connection.execute(
+                f"delete from {table} where id in (select id from (select id, {read} from {table}"
+                f" order by id limit ?) where {condition})",
+                (_TIDY_ROWS, *values),
+            ).rowcount
+        self.log.drop_generations(connection, now, since)
+        return removed > 0
 
     def _floor(self, connection: sqlite3.Connection) -> int:
         """Return the newest offset that nobody needs any more; the newest record stays."""
@@ -172,6 +192,13 @@ def _size(connection: sqlite3.Connection) -> int:
         " from pragma_page_count, pragma_freelist_count, pragma_page_size"
     ).fetchone()
     return int(row[0])
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Give free pages back to the disk: one a statement, since `execute` takes one step only."""
+    (free,) = connection.execute("pragma freelist_count").fetchone()
+    for _ in range(min(free, _TIDY_PAGES)):
+        connection.execute("pragma incremental_vacuum(1)")
 
 
 def _own(folder: Path) -> TextIO:

@@ -8,7 +8,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from junctor.store.port import StoreError, StoreUnavailable
@@ -18,6 +20,12 @@ GATHER_SECONDS: Final = 0.004
 
 T = TypeVar("T")
 
+_STORAGE_ERRORS: Final = frozenset(
+    {
+        sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB,
+    }
+)  # fmt: skip
 _CHUNKS: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -70,6 +78,21 @@ class Writer:
             raise StoreUnavailable("the store is closed")
         self._jobs.put(job)
 
+    def submit_with(self, waiting: deque[T], item: T, job: Callable[[], Job]) -> None:
+        """Add `item` to those that a job takes along; queue a job if none is on its way.
+
+        First the item, then the look at the length: the writer's thread empties `waiting` at any
+        time, and an item added behind that must find that it is the first again.
+
+        Raises:
+            StoreUnavailable: the writer is closed.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        waiting.append(item)
+        if len(waiting) == 1:
+            self._jobs.put(job())
+
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in a transaction and return its result once that is durable."""
         job = _Call(function, self._loop.create_future())
@@ -110,7 +133,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> None:
         done: list[Job] = []
         failures: list[tuple[Job, StoreError]] = []
-        connection = self._connection
+        connection, problem = self._connection, ""
         try:
             connection.execute("begin immediate")
             for job in jobs:
@@ -123,18 +146,20 @@ class Writer:
                     connection.execute("rollback to job")
                     job.undone()
                     failures.append((job, _as_store_error(error)))
+                    problem = problem or _why_unwritable(error)
                 else:
                     done.append(job)
                 connection.execute("release job")
             connection.execute("commit")
             self._commits += 1
-            self.problem = ""
+            self.problem = problem
         except sqlite3.Error as error:
             if connection.in_transaction:
-                connection.execute("rollback")
-            problem = _as_store_error(error)
-            self.problem = str(problem)
-            failures = [(job, problem) for job in jobs]
+                with suppress(sqlite3.Error):  # then the next one finds it open, and tries again
+                    connection.execute("rollback")
+            failure = _as_store_error(error)
+            self.problem = str(failure)
+            failures = [(job, failure) for job in jobs]
             done = []
             for job in jobs:
                 job.undone()
@@ -159,6 +184,12 @@ def _as_store_error(error: Exception) -> StoreError:
     )
 
 
+def _why_unwritable(error: Exception) -> str:
+    """Return what is wrong with the disk, "" when the error is the job's own."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return str(_as_store_error(error)) if code & 0xFF in _STORAGE_ERRORS else ""
+
+
 class _Call(Generic[T]):
     def __init__(
         self, function: Callable[[sqlite3.Connection], T], future: asyncio.Future[T]
@@ -180,6 +211,16 @@ class _Call(Generic[T]):
     def failed(self, error: StoreError) -> None:
         if not self.future.done():
             self.future.set_exception(error)
+
+
+@contextmanager
+def snapshot(reader: sqlite3.Connection) -> Iterator[None]:
+    """Let all reads within see the same commit."""
+    reader.execute("begin")
+    try:
+        yield
+    finally:
+        reader.execute("commit")
 
 
 def insert_rows(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]]) -> int:

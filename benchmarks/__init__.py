@@ -1,0 +1,1 @@
+"""The hub against a bare forwarder on this machine; `make bench`."""

@@ -1,0 +1,360 @@
+"""`junctor explain`: a dry run of one event. Nothing is stored, nothing is sent.
+
+The event takes the way it would take: the source's translation, the checks of ingest, and the fold
+itself, over a state that forgets. Then every destination that gets it builds its request.
+"""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, Protocol
+
+import httpx
+import orjson
+from structlog.typing import FilteringBoundLogger
+
+from junctor.config.load import LoadedConfig, LoadedRoute
+from junctor.config.problems import suggest
+from junctor.delivery.call import ConnectorBug
+from junctor.host.hub import destinations_for, make_router
+from junctor.host.mask import Mask
+from junctor.model.processed import Batch, Processed
+from junctor.model.profile import Merge, Profile
+from junctor.model.record import Record
+from junctor.pipeline.flow import UNPROCESSABLE, Flow
+from junctor.pipeline.identify import Identifiers
+from junctor.pipeline.ingest import Intake
+from junctor.pipeline.route import CONDITION, SENT
+from junctor.sdk.context import Clock, Context
+from junctor.sdk.destination import Destination, HttpDestination
+from junctor.sdk.errors import (
+    DeliveryError,
+    MalformedRequest,
+    PartialFailure,
+    SourceError,
+    Unauthorized,
+)
+from junctor.sdk.event import Event
+from junctor.sdk.http import Request
+from junctor.sdk.settings import Settings
+from junctor.sdk.source import InboundRequest, PushSource, Reply
+from junctor.store.port import FoldResult, IdentifierKey, Routed
+
+MESSAGE_ID: Final = "dry-run"
+"""Stands for the id that an event without a messageId would be given."""
+OTHER_SOURCE: Final = "does not start at this source"
+DISABLED: Final = "held back: the destination is disabled"
+NOT_SHOWN: Final = "sent, but this connector does not build its requests apart from sending them"
+_PREFERRED_TYPE: Final = "segment"
+
+
+class BadEvent(Exception):
+    """The event would not be accepted, or can't be explained; the message says why."""
+
+
+class Known(Protocol):
+    """What is known of people so far: the reading half of a store's state."""
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """Return the profile id of each identifier that is known."""
+        ...
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """Return the profiles that exist; they may be changed."""
+        ...
+
+
+class Nobody:
+    """Nobody is known: there is no store yet."""
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """See Known."""
+        return {}
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """See Known."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of an event.
+
+    `event` is canonical, `profile` the person after it. `routes` tells of each route whether the
+    event takes it, `route_reasons` why not; `destinations` of each destination whether it gets the
+    event, `reasons` why not or what to know. `requests` have destination, method, url, headers and
+    body (decompressed, and parsed where it is JSON), every secret replaced by `***`.
+    """
+
+    source: str
+    event: Mapping[str, Any]
+    profile: Mapping[str, Any]
+    audiences: Mapping[str, bool]
+    routes: Mapping[str, bool]
+    route_reasons: Mapping[str, str]
+    destinations: Mapping[str, bool]
+    reasons: Mapping[str, str]
+    requests: Sequence[Mapping[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, the form of `--json`."""
+        return {
+            "source": self.source,
+            "event": self.event,
+            "profile": self.profile,
+            "audiences": self.audiences,
+            "routes": self.routes,
+            "destinations": self.destinations,
+            "reasons": self.reasons,
+            "requests": self.requests,
+        }
+
+
+async def explain(
+    loaded: LoadedConfig,
+    body: Any,
+    *,
+    source: str | None = None,
+    people: Known,
+    offset: int,
+    clock: Clock,
+    logger: FilteringBoundLogger,
+) -> Explanation:
+    """Return what would become of the event `body` if it came now at offset `offset` of the log.
+
+    `source` is the id of a source; None takes the first enabled one of type segment, else the
+    first enabled one. A source with its own address (a webhook) reads `body` as it would read a
+    request's, unless it wants a signature: then, and for all others, `body` is the Segment-shaped
+    event that the source makes.
+
+    Raises:
+        BadEvent: the event would not be accepted.
+    """
+    id = _choose_source(loaded, source)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(_send_nothing)) as http:
+        record = _accepted(loaded, id, body, Context(id, http, logger, clock), offset)
+        connectors = destinations_for(loaded, http, clock, logger)
+        item = await _fold(loaded, record, connectors, people, logger)
+        if any(reason == UNPROCESSABLE for _, reason in item.decision):
+            raise BadEvent("the event could not be processed")
+        return _explained(loaded, item, connectors, clock.now())
+
+
+def _explained(
+    loaded: LoadedConfig,
+    item: Processed,
+    connectors: Mapping[str, Destination[Settings]],
+    now: float,
+) -> Explanation:
+    event = item.event
+    route_reasons = {
+        route.id: reason
+        for route in loaded.routes.values()
+        if (reason := _why_not(route, event, loaded))
+    }
+    reasons = {id: reason for id, reason in item.decision if reason != SENT}
+    gets = {id: reason == SENT for id, reason in item.decision}
+    requests: list[dict[str, Any]] = []
+    for id in [id for id, wanted in gets.items() if wanted]:
+        one, connector = loaded.destinations[id], connectors[id]
+        if not one.section.enabled:
+            reasons[id] = DISABLED
+        if not isinstance(connector, HttpDestination):
+            reasons.setdefault(id, NOT_SHOWN)
+            continue
+        mask = Mask(one.settings)
+        try:
+            request = _request(connector, event, now)
+        except DeliveryError as error:
+            gets[id] = False
+            reasons[id] = f"{error.code}: {mask.text(error.message)}"
+        else:
+            requests.append({"destination": id, **_shown(request, mask)})
+    return Explanation(
+        source=event.source,
+        event=event.body,
+        profile=event.profile.as_dict(),
+        audiences=dict(event.profile.audiences),
+        routes={id: id not in route_reasons for id in loaded.routes},
+        route_reasons=route_reasons,
+        destinations=gets,
+        reasons=reasons,
+        requests=requests,
+    )
+
+
+# -- the way in ----------------------------------------------------------------------------------
+
+
+def _choose_source(loaded: LoadedConfig, wanted: str | None) -> str:
+    if wanted is not None:
+        if wanted not in loaded.sources:
+            hint = suggest(wanted, loaded.sources)
+            raise BadEvent(f'there is no source "{wanted}"' + (f"; {hint}" if hint else ""))
+        if not loaded.sources[wanted].section.enabled:
+            raise BadEvent(f'the source "{wanted}" is disabled: it takes no events')
+        return wanted
+    enabled = [one for one in loaded.sources.values() if one.section.enabled]
+    enabled.sort(key=lambda one: one.section.type != _PREFERRED_TYPE)
+    if not enabled:
+        raise BadEvent("no source is enabled; name one with --source")
+    return enabled[0].id
+
+
+def _accepted(loaded: LoadedConfig, id: str, body: Any, ctx: Context, offset: int) -> Record:
+    """Return the record that the log would hold."""
+    if not isinstance(body, dict):
+        raise BadEvent("an event must be a JSON object")
+    received_at = round(ctx.clock.now() * 1000)
+    made, corrects_clock = _made_by_source(loaded, id, body, ctx, received_at)
+    intake = Intake(loaded.config.server.max_event, lambda: MESSAGE_ID)
+    try:
+        new = intake.record(id, made, received_at, corrects_clock=corrects_clock)
+    except MalformedRequest as error:
+        raise BadEvent(error.message) from None
+    return Record(
+        offset, new.source, new.message_id, received_at, corrects_clock, new.json, new.body
+    )
+
+
+def _made_by_source(
+    loaded: LoadedConfig, id: str, body: dict[str, Any], ctx: Context, received_at: int
+) -> tuple[dict[str, Any], bool]:
+    """Return what the source makes of `body`, and whether the sender's clock is corrected.
+
+    Clients that speak a protocol of their own (sources with mounts) put the write key beside the
+    event, which no source keeps, and have clocks of their own.
+    """
+    one = loaded.sources[id]
+    mounted = bool(getattr(one.cls, "mounts", ()))
+    as_it_is = {name: value for name, value in body.items() if name != "writeKey"}, mounted
+    if mounted or not issubclass(one.cls, PushSource):
+        return as_it_is
+    request = InboundRequest(
+        "POST",
+        "",
+        orjson.dumps(body),
+        {"content-type": "application/json"},
+        received_at=received_at,
+    )
+    try:
+        accepted = one.cls(one.settings, ctx).accept(request)
+    except Unauthorized:
+        return as_it_is
+    except SourceError as error:
+        raise BadEvent(error.message) from None
+    if isinstance(accepted, Reply):
+        raise BadEvent(f"the source answers it by itself, with status {accepted.status}")
+    if accepted.refused:
+        raise BadEvent(accepted.refused[0].reason)
+    if len(accepted.records) != 1:
+        raise BadEvent(f"the source makes {len(accepted.records)} events of it; give it one")
+    return accepted.records[0], accepted.corrects_clock
+
+
+# -- the fold ------------------------------------------------------------------------------------
+
+
+class _DryState:
+    """A state that knows people and keeps nothing."""
+
+    def __init__(self, people: Known, position: int) -> None:
+        self._people = people
+        self._position = position
+
+    async def position(self) -> int:
+        return self._position
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        return await self._people.resolve(keys)
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        return await self._people.profiles(ids)
+
+    async def commit(self, result: FoldResult) -> None:
+        return None
+
+    async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
+        return {}
+
+    async def merges(self, profile: int) -> list[Merge]:
+        return []
+
+
+async def _fold(
+    loaded: LoadedConfig,
+    record: Record,
+    connectors: Mapping[str, Destination[Settings]],
+    people: Known,
+    logger: FilteringBoundLogger,
+) -> Processed:
+    folded: list[Batch] = []
+    previous = record.offset - 1
+    flow = Flow(
+        _DryState(people, previous),
+        Identifiers(loaded.config.identity),
+        make_router(loaded, connectors),
+        folded.append,
+        logger,
+    )
+    await flow.fold([record], previous)
+    return folded[0].events[0]
+
+
+def _why_not(route: LoadedRoute, event: Event, loaded: LoadedConfig) -> str:
+    """Return "" when the event takes the route, else the reason."""
+    if event.source not in route.sources:
+        return OTHER_SOURCE
+    if route.when is not None and not route.when(event.payload()):
+        return CONDITION
+    return SENT
+
+
+# -- the requests --------------------------------------------------------------------------------
+
+
+def _send_nothing(request: httpx.Request) -> NoReturn:
+    raise httpx.ConnectError("a dry run sends nothing", request=request)
+
+
+def _request(connector: HttpDestination[Settings], event: Event, now: float) -> Request:
+    """Return the request that carries the event.
+
+    Raises:
+        DeliveryError: the connector declines it.
+    """
+    try:
+        return connector.stamp(connector.build([event]), now)
+    except PartialFailure as failure:
+        raise failure.errors.get(0, failure) from None
+    except DeliveryError:
+        raise
+    except Exception as error:
+        raise ConnectorBug(f"{type(error).__name__} in the connector") from error
+
+
+def _shown(request: Request, mask: Mask) -> dict[str, Any]:
+    url = request.url
+    if request.params:
+        url = str(httpx.Request(request.method, url, params=dict(request.params)).url)
+    return {
+        "method": request.method,
+        "url": mask.text(url),
+        "headers": {name: mask.text(value) for name, value in request.headers.items()},
+        "body": _body(request, mask),
+    }
+
+
+def _body(request: Request, mask: Mask) -> Any:
+    """Return the body as people read it: decompressed, and parsed where it is JSON."""
+    content = request.content
+    if not content:
+        return None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if headers.get("content-encoding") == "gzip":
+        content = gzip.decompress(content)
+    text = mask.text(content.decode("utf-8", "replace"))
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
