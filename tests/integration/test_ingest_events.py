@@ -29,9 +29,7 @@ ENVELOPES: list[tuple[str, Any, int]] = [
 
 
 @pytest.mark.parametrize(("name", "body", "status"), ENVELOPES, ids=[e[0] for e in ENVELOPES])
-async def test_an_envelope_without_events(
-    world: World, name: str, body: Any, status: int
-) -> None:
+async def test_an_envelope_without_events(world: World, name: str, body: Any, status: int) -> None:
     before = await world.client.stored()
     reply = await world.send(orjson.dumps(body), "/v1/batch")
     assert (reply.status, reply.json["success"]) == (status, status == 200)
@@ -90,7 +88,9 @@ async def test_bad_items_of_a_batch_are_kept_with_their_reasons_and_cost_nobody_
     world: World,
 ) -> None:
     good = [track() for _ in BAD]
-    mixed = [call for pair in zip(good, BAD, strict=True) for call in (pair[0], track(**pair[1][1]))]
+    mixed = [
+        call for pair in zip(good, BAD, strict=True) for call in (pair[0], track(**pair[1][1]))
+    ]
     before = await world.client.stored()
     reply = await world.send(written({"batch": mixed}), "/v1/batch")
     assert (reply.status, reply.json) == (200, {"success": True})

@@ -168,9 +168,7 @@ async def test_a_preflight_without_origin_allows_everybody_without_credentials(
 
 
 @pytest.mark.parametrize(("key", "status"), [(WRITE_KEY, 200), ("guess", 401)])
-async def test_the_browser_may_read_answers_and_errors(
-    world: World, key: str, status: int
-) -> None:
+async def test_the_browser_may_read_answers_and_errors(world: World, key: str, status: int) -> None:
     headers = {**basic(key), "origin": "https://shop.example", "content-type": "text/plain"}
     reply = await world.client.ask("POST", "/v1/t", orjson.dumps(track()), headers)
     assert reply.status == status

@@ -51,7 +51,9 @@ def all_six(client: Client) -> None:
     client.alias("a-1", "u-1", message_id="m-alias")
 
 
-SIX = Counter({f"m-{type}": 1 for type in ("identify", "track", "page", "screen", "group", "alias")})
+SIX = Counter(
+    {f"m-{type}": 1 for type in ("identify", "track", "page", "screen", "group", "alias")}
+)
 
 
 @pytest.mark.parametrize("gzip", [True, False], ids=["gzip", "plain"])

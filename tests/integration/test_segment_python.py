@@ -16,6 +16,7 @@ from tests.support.receiver import Answer, Receiver, receiving
 from tests.support.shim import BAD_DAYS, shim
 from tests.support.vendors import CRM, LAKE, SLACK, STATSIG, environ, vendors
 
+
 @pytest.fixture(autouse=True)
 def closed_session() -> Iterator[None]:
     """Close what the SDK keeps open in its module."""
@@ -51,7 +52,9 @@ def all_six(client: Client) -> None:
     client.alias("a-1", "u-1", message_id="m-alias")
 
 
-SIX = Counter({f"m-{type}": 1 for type in ("identify", "track", "page", "screen", "group", "alias")})
+SIX = Counter(
+    {f"m-{type}": 1 for type in ("identify", "track", "page", "screen", "group", "alias")}
+)
 
 
 @pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
@@ -99,13 +102,13 @@ def check_webhooks(receiver: Receiver) -> None:
     assert order["context"]["library"]["name"] == "analytics-python"
     assert "writeKey" not in order
     assert by_id["m-alias"]["previousId"] == "a-1"
-    assert [e for r in receiver.at(LAKE) for e in r.events if e["messageId"] == "m-track"] == [order]
+    assert [e for r in receiver.at(LAKE) for e in r.events if e["messageId"] == "m-track"] == [
+        order
+    ]
 
 
 @pytest.mark.parametrize("first", BAD_DAYS.values(), ids=BAD_DAYS)
-async def test_what_the_sdk_sends_again_arrives_once(
-    tmp_path: Path, first: list[Answer]
-) -> None:
+async def test_what_the_sdk_sends_again_arrives_once(tmp_path: Path, first: list[Answer]) -> None:
     async with (
         receiving() as receiver,
         running_hub(tmp_path, config_text(vendors(receiver)), environ(receiver)) as running,

@@ -13,16 +13,13 @@ from random import Random
 import aiohttp
 import pytest
 
-from tests.support.client import HubClient
 from tests.support.daemon import Daemon, free_port
-from tests.support.events import track
-from tests.support.hub import NEVER_LOGGED, WRITE_KEY, config_text, webhook
+from tests.support.hub import NEVER_LOGGED, config_text, webhook
+from tests.support.load import Load
 from tests.support.receiver import ACCEPTED, Receiver, receiving
 
 KILLS = int(os.environ.get("JUNCTOR_KILLS", "5"))
 SENDERS = 4
-BATCH = 20
-USERS = 50
 PATHS = {"statsig": "/v1/log_event", "single": "/single", "list": "/list"}
 
 
@@ -41,39 +38,6 @@ to = ["statsig", "single", "list"]
     return config_text(single + several + statsig, ports=ports)
 
 
-class Load:
-    """Senders that behave as SDKs do: a batch is sent again until it is answered 200."""
-
-    def __init__(self, client: HubClient, random: Random) -> None:
-        self._client = client
-        self._random = random
-        self.stored: set[str] = set()
-        self.sent_again = 0
-        self._ending = False
-
-    async def run(self, senders: int) -> None:
-        await asyncio.gather(*(self._send() for _ in range(senders)))
-
-    def end(self) -> None:
-        """Let everybody finish the batch at hand."""
-        self._ending = True
-
-    async def _send(self) -> None:
-        while not self._ending:
-            calls = [track(userId=f"u-{self._random.randrange(USERS)}") for _ in range(BATCH)]
-            while not await self._try(calls):
-                self.sent_again += 1
-                await asyncio.sleep(0.05)
-            self.stored.update(call["messageId"] for call in calls)
-            await asyncio.sleep(self._random.uniform(0, 0.05))
-
-    async def _try(self, calls: list[dict[str, object]]) -> bool:
-        try:
-            return (await self._client.batch(calls, WRITE_KEY)).status == 200
-        except (aiohttp.ClientError, ConnectionError):
-            return False
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 20 * KILLS)
 async def test_what_was_answered_200_arrives_after_any_kill(
@@ -84,7 +48,7 @@ async def test_what_was_answered_200_arrives_after_any_kill(
         daemon = Daemon(tmp_path, config(receiver, (free_port(), free_port())), session)
         client = await daemon.start()
         try:
-            load = Load(client, random)
+            load = Load(client, random, batch=20, users=50)
             sending = asyncio.create_task(load.run(SENDERS))
             for _ in range(KILLS):
                 await asyncio.sleep(random.uniform(0.2, 2.0))

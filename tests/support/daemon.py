@@ -1,4 +1,4 @@
-"""A hub in a process of its own, that can be killed."""
+"""`junctor run` in a process of its own, that can be killed."""
 
 import asyncio
 import os
@@ -15,21 +15,7 @@ from tests.support.client import HubClient
 from tests.support.hub import ENVIRON
 
 _STARTUP_SECONDS: Final = 30.0
-_RUN: Final = """
-import asyncio, os, sys
-from pathlib import Path
-from junctor.config.load import load_config
-from junctor.host.hub import Hub
-from junctor.host.registry import Registry
-from junctor.telemetry.log import make_logger
-
-async def main():
-    hub = Hub(load_config(Path(sys.argv[1]), Registry.discover(), os.environ), make_logger())
-    await hub.start()
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
+_JUNCTOR: Final = "from junctor.cli.main import main; main()"
 
 
 def free_port() -> int:
@@ -55,7 +41,7 @@ class Daemon:
     async def start(self) -> HubClient:
         """Start it and wait until it listens."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _RUN, str(self._path),
+            sys.executable, "-c", _JUNCTOR, "run", "--config", str(self._path),
             env={**os.environ, **ENVIRON}, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         stderr = self._process.stderr
@@ -72,6 +58,13 @@ class Daemon:
     async def kill(self) -> None:
         """End it as a power cut does."""
         await self._end(signal.SIGKILL)
+
+    async def terminate(self) -> int:
+        """Ask it to end, as a service manager does; return its exit code."""
+        await self._end(signal.SIGTERM)
+        assert self._process is not None
+        assert self._process.returncode is not None
+        return self._process.returncode
 
     async def close(self) -> None:
         """End it if it runs."""

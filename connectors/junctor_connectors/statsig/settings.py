@@ -51,7 +51,7 @@ class StatsigSettings(Settings):
     forward_url: Url = "https://api.statsig.com/v1/webhooks/segment_webhook"
     """Where unchanged events go in `forward` mode; `…/v1/webhooks/rudderstack` takes them too."""
     send: frozenset[Literal["track", "identify", "page", "screen", "group", "alias"]] | None = None
-    """Types of events that are sent; others are declined and counted. Default in `events` mode:
+    """Types of events that are sent; others are filtered and counted. Default in `events` mode:
     track, page, screen and group, as Statsig's own Segment integration does: identify carries
     traits, not something that happened, and would only add to the bill. In `forward` mode: all."""
     event_prefix: str = Field(default="", max_length=64)

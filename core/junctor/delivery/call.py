@@ -165,5 +165,9 @@ def _sort(
             result.failed.add(item.event.offset)
             if result.error is None or error.disposition is Disposition.PAUSE:
                 result.error = error
+    if result.error is not None:  # there will be another try, and that keeps their order
+        result.again += refused
+        result.failed.update(item.event.offset for item in refused)
+        return []
     middle = (len(refused) + 1) // 2
     return [part for part in (refused[:middle], refused[middle:]) if part]

@@ -39,6 +39,14 @@ def pieces(events: Sequence[Processed], most: int, most_bytes: int) -> list[list
     return cut
 
 
+def is_loose(parked: Parked, cursor: int) -> bool:
+    """Whether, after a restart, what a spilled group waited behind may be unread again.
+
+    Such a group is to be read again, too; else it would overtake.
+    """
+    return parked.behind and not parked.code and parked.offsets[0] > cursor
+
+
 class DeliveryQueue:
     """Events read but not settled, and the groups that wait for another try."""
 
@@ -168,8 +176,8 @@ class DeliveryQueue:
         for group in self._groups.values():
             if group.parked.code in codes and group.parked.retry_at > now:
                 group.parked.retry_at = now
-                group.waiting = False
-                self._offer(group)
+                if group.waiting:  # not one that is in flight or behind another
+                    heapq.heappush(self._due, (now, group.parked.id))
 
     def shift(self, milliseconds: int) -> None:
         """Move all times: the wall clock was set, and waits are lengths of time, not dates."""

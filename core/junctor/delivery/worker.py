@@ -17,7 +17,7 @@ from junctor.config.model import Delivery
 from junctor.delivery.backoff import Backoff
 from junctor.delivery.breaker import Breaker
 from junctor.delivery.call import ConnectorBug, Result, deliver
-from junctor.delivery.queue import DeliveryQueue, Group, pieces
+from junctor.delivery.queue import DeliveryQueue, Group, is_loose, pieces
 from junctor.delivery.rate import RateLimit
 from junctor.delivery.recent import Recent
 from junctor.delivery.settle import give_up, message_of, park_again, settlement
@@ -119,9 +119,14 @@ class DestinationWorker:
     async def start(self, folded: int) -> None:
         """Take up where the ledger says; `folded` is the offset up to which the log is folded."""
         self._folded = max(folded, self.state.cursor)
-        self._skip = await self._ledger.settled_beyond(self.id, self.state.cursor)
-        for parked in await self._ledger.parked(self.id):
-            self.queue.park([await self._group(parked)])
+        cursor = self.state.cursor
+        groups = await self._ledger.parked(self.id)
+        if loose := [parked.id for parked in groups if is_loose(parked, cursor)]:
+            await self._ledger.settle(Settlement(self.id, unpark=loose))
+        self._skip = await self._ledger.settled_beyond(self.id, cursor)
+        for parked in groups:
+            if not is_loose(parked, cursor):
+                self.queue.park([await self._group(parked)])
         if self.state.paused:
             self._schedule_probe()
         await self._start_connector()

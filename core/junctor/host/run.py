@@ -4,6 +4,7 @@ SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the configurat
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ AT_ONCE: Final = 1
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds a thread may hold the interpreter: the store's writer must not make the loop wait."""
 
+_GC_THRESHOLDS: Final = (50_000, 50, 100)
+"""Events are trees, not cycles: with the defaults the collector takes a third of the time."""
+
 Wish = Literal["stop", "reload"]
 
 
@@ -43,6 +47,8 @@ def run_hub(path: Path, environ: Mapping[str, str]) -> None:
     logger = make_logger(loaded.config.log.level, loaded.config.log.format)
     quiet_libraries(logger)
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(loaded, environ, logger))
 

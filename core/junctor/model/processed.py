@@ -9,7 +9,7 @@ Decision = tuple[tuple[str, str], ...]
 """Every destination with "" when it gets the event, else with the reason why not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for every event, and freezing costs most of that
 class Processed:
     """One event behind the fold: what it is, whose it is (the key of its order), where it goes."""
 

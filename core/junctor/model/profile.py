@@ -1,6 +1,8 @@
 """A person as the hub knows them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -35,6 +37,10 @@ class Profile:
 
     def view(self) -> ProfileView:
         """Return the profile as connectors see it; later changes do not reach it."""
+        return self.snapshot()()
+
+    def snapshot(self) -> Callable[[], ProfileView]:
+        """Return what gives the view as it is now, whenever somebody asks: most never do."""
         plain = self._plain
         if plain is None:
             plain = self._plain = (
@@ -45,14 +51,7 @@ class Profile:
                     for group, traits in self.groups.items()
                 },
             )
-        return ProfileView(
-            id=public_id(self.id),
-            traits=plain[0],
-            identifiers=plain[1],
-            groups=plain[2],
-            first_seen=self.first_seen,
-            last_seen=self.last_seen,
-        )
+        return partial(_view, self.id, plain, self.first_seen, self.last_seen)
 
     def encode(self) -> bytes:
         """Return the profile as JSON text, without its id."""
@@ -72,6 +71,17 @@ class Profile:
         """Return the profile that `encode` wrote."""
         identifiers, traits, groups, first_seen, last_seen, merges = orjson.loads(text)
         return cls(id, identifiers, traits, groups, first_seen, last_seen, merges)
+
+
+def _view(id: int, plain: tuple[Any, Any, Any], first_seen: int, last_seen: int) -> ProfileView:
+    return ProfileView(
+        id=public_id(id),
+        traits=plain[0],
+        identifiers=plain[1],
+        groups=plain[2],
+        first_seen=first_seen,
+        last_seen=last_seen,
+    )
 
 
 def public_id(id: int) -> str:

@@ -120,13 +120,18 @@ class Flow:
         profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
         update_profile(profile, body, at)
         decision = self.router.decide(body, record.source, profile)
-        event = _event(record, body, at, profile.view())
+        event = _event(record, body, at, profile.snapshot())
         if event.type == EventType.DELETE:
             people.remove(profile)
         return Processed(event, profile.id, decision)
 
 
-def _event(record: Record, body: dict[str, Any], at: int, profile: ProfileView) -> Event:
+def _event(
+    record: Record,
+    body: dict[str, Any],
+    at: int,
+    profile: ProfileView | Callable[[], ProfileView],
+) -> Event:
     return Event(
         orjson.dumps(body),
         type=body["type"],

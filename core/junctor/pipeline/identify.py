@@ -75,15 +75,13 @@ class Identifiers:
     def of(self, event: dict[str, Any]) -> list[IdentifierKey]:
         """Return the event's identifiers, highest priority first, each once."""
         keys: list[IdentifierKey] = []
-        external = _external_ids(event)
+        context = event.get("context")
+        external = _external_ids(context) if context and "externalIds" in context else ()
         for kind, field_name, paths in self._kinds:
-            if field_name is not None:
-                value = event.get(field_name)
-                if value is not None:
-                    self._add(keys, kind, value)
+            if field_name is not None and (value := event.get(field_name)) is not None:
+                self._add(keys, kind, value)
             for path in paths:
-                value = _walk(event, path)
-                if value is not None:
+                if (value := _walk(event, path)) is not None:
                     self._add(keys, kind, value)
             for external_kind, value in external:
                 if external_kind == kind:
@@ -103,7 +101,7 @@ class Identifiers:
 
     def _is_blocked(self, kind: str, value: str) -> bool:
         lower = value.lower()
-        if lower in self._blocked or _ONLY_ZEROS.fullmatch(lower):
+        if lower in self._blocked or (lower[0] in "0-" and _ONLY_ZEROS.fullmatch(lower)):
             return True
         patterns = self._blocked_by_kind.get(kind)
         return patterns is not None and any(fnmatchcase(lower, p) for p in patterns)
@@ -252,10 +250,9 @@ def _walk(event: dict[str, Any], path: tuple[str, ...]) -> Any:
     return value
 
 
-def _external_ids(event: dict[str, Any]) -> list[tuple[str, Any]]:
+def _external_ids(context: dict[str, Any]) -> list[tuple[str, Any]]:
     """Read `context.externalIds`: {id, type, collection: "users"} [Segment, external ids]."""
-    context = event.get("context")
-    ids = context.get("externalIds") if isinstance(context, dict) else None
+    ids = context.get("externalIds")
     if not isinstance(ids, list):
         return []
     return [

@@ -7,6 +7,7 @@ Time is corrected once, by Segment's formula: timestamp = receivedAt - (sentAt -
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -68,21 +69,26 @@ def parse_time(value: Any) -> int | None:
     Text without a zone is UTC. Numbers up to 1e11 are seconds, larger ones milliseconds.
     """
     if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return _parse_odd_time(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        try:
-            return math.floor(moment.timestamp() * 1000 + 0.5)
-        except (OverflowError, ValueError):
-            return None
+        return _parse_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not math.isfinite(value):
         return None
     return round(value * 1000) if abs(value) < 1e11 else round(value)
+
+
+@lru_cache(maxsize=256)  # a batch repeats its sentAt
+def _parse_text(value: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return _parse_odd_time(value)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return math.floor(moment.timestamp() * 1000 + 0.5)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _parse_odd_time(text: str) -> int | None:
@@ -96,6 +102,7 @@ def _parse_odd_time(text: str) -> int | None:
     return parse_time(number)
 
 
+@lru_cache(maxsize=256)  # a batch shares its receivedAt
 def format_time(milliseconds: int) -> str:
     """Return ISO-8601 UTC text with milliseconds and `Z`."""
     try:

@@ -90,7 +90,7 @@ class HttpDestination(Destination[S]):
         raise_for_status(response)
 
     async def deliver(self, events: Sequence[Event]) -> None:
-        """Build, stamp, send, interpret; events that `build` refuses do not keep back the others."""
+        """Build, stamp, send, interpret; an event that `build` refuses keeps back no other."""
         try:
             request = self.build(events)
         except PartialFailure as refused:

@@ -3,7 +3,7 @@
 Segment's spec is the event model: track, identify, page, screen, group, alias, and delete.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -78,7 +78,7 @@ class Event:
     """
 
     __slots__ = (
-        "_body", "json", "message_id", "offset", "profile", "received_at", "source", "timestamp",
+        "_body", "_profile", "json", "message_id", "offset", "received_at", "source", "timestamp",
         "type",
     )  # fmt: skip
 
@@ -92,10 +92,13 @@ class Event:
         received_at: int,
         source: str,
         offset: int = 0,
-        profile: ProfileView = NOBODY,
+        profile: ProfileView | Callable[[], ProfileView] = NOBODY,
         body: dict[str, Any] | None = None,
     ) -> None:
-        """Wrap canonical JSON; `body` may be given where the caller has parsed it already."""
+        """Wrap canonical JSON; `body` may be given where the caller has parsed it already.
+
+        `profile` may be given as a function that is called when somebody asks for it.
+        """
         self.json = json
         self.type = type
         self.message_id = message_id
@@ -103,7 +106,7 @@ class Event:
         self.received_at = received_at
         self.source = source
         self.offset = offset
-        self.profile = profile
+        self._profile = profile
         self._body = body
 
     @classmethod
@@ -124,6 +127,13 @@ class Event:
             source=source,
             profile=profile,
         )
+
+    @property
+    def profile(self) -> ProfileView:
+        """The person the event is about."""
+        if not isinstance(self._profile, ProfileView):
+            self._profile = self._profile()
+        return self._profile
 
     @property
     def body(self) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from junctor.delivery.queue import DeliveryQueue, Group, pieces
+from junctor.delivery.queue import DeliveryQueue, Group, is_loose, pieces
 from junctor.model.delivery import Parked
 from junctor.model.processed import Processed
 from junctor.sdk import Event
@@ -167,7 +167,9 @@ class QueueMachine(RuleBasedStateMachine):
         )  # fmt: skip
         fates = list(zip(flight.events, outcomes, strict=True))
         again = [item for item, fate in fates if fate == "t"]  # tried
-        behind = [item for item, fate in fates if fate == "b"]  # stood behind
+        behind = [item for item, fate in fates if fate == "b"]  # stood behind: nothing before it
+        failing = {item.profile: item.event.offset for item in reversed(again)}
+        behind = [i for i in behind if failing.get(i.profile, 0) < i.event.offset]
         retry_at = data.draw(st.integers(0, 50), "retry_at")
         groups = [again] if again else []
         stuck = {item.profile for item in again}
@@ -267,9 +269,10 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Begin anew with what is stored; calls in flight are forgotten, their groups are not."""
-        known = self.settled | self.parked()
         self.flights = []
         self.queue = DeliveryQueue(self.durable, ordered=self.ordered)
+        self.lines = [x for x in self.lines if not is_loose(x.group.parked, self.durable)]
+        known = self.settled | self.parked()
         self.lines.sort(key=lambda line: (line.group.parked.offsets[0], line.group.parked.id))
         for line in self.lines:
             line.in_flight = False

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from junctor.store.port import Store
 
@@ -16,6 +18,7 @@ from .laws_ledger import LedgerLaws
 from .laws_log import LogLaws
 from .laws_retention import RetentionLaws
 from .laws_state import StateLaws
+from .machine import LedgerMachine
 from .makers import Reopen
 
 
@@ -52,6 +55,18 @@ class StoreLaws(LogLaws, StateLaws, LedgerLaws, RetentionLaws):
     async def test_a_store_may_be_closed_twice(self, store: Store) -> None:
         await store.close()
         await store.close()
+
+    def test_the_sums_are_true_whatever_happens(self) -> None:
+        open = self.open
+
+        class Machine(LedgerMachine):
+            def open(self, place: Path) -> Store:
+                return open(place)
+
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(max_examples=25, stateful_step_count=25, deadline=None),
+        )
 
     async def test_a_fresh_store_is_healthy(self, store: Store) -> None:
         assert store.healthy() == ""

@@ -162,6 +162,24 @@ class LedgerLaws:
         ]
         assert await crm(store) == Tally(3, 1, 0, 0, 2)
 
+    async def test_an_id_is_never_given_twice(self, store: Store, reopen: Reopen) -> None:
+        """Whoever holds the id of a group or a dead letter must not touch another by it."""
+        seen_groups: set[int] = set()
+        seen_letters: set[int] = set()
+        previous: list[int] = []
+        for round in range(6):
+            store = await reopen() if round == 3 else store
+            # A retry that fails again: the old group goes and the new one comes in one step.
+            previous = await store.ledger.settle(
+                Settlement("crm", park=[parked(7)], unpark=previous, dead=[dead("crm", 9)])
+            )
+            [letter] = await store.ledger.dead_letters()
+            assert not seen_groups & set(previous)
+            assert letter.id not in seen_letters
+            seen_groups |= set(previous)
+            seen_letters.add(letter.id)
+            await store.ledger.purge([letter.id])
+
     async def test_the_cursor_never_goes_back(self, store: Store) -> None:
         await store.ledger.open("crm", 0)
         await store.ledger.settle(Settlement("crm", cursor=10))

@@ -114,7 +114,7 @@ class LogLaws:
             store.log.append([new("fresh")]),
             store.log.append([new("old")]),
         )
-        assert counts == [2, 0, 1]
+        assert list(counts) == [2, 0, 1]
 
     async def test_the_same_id_of_two_sources_is_two_events(self, store: Store) -> None:
         records = [new("a", source="web"), new("a", source="ios"), new("a", source="web")]

@@ -191,10 +191,10 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("answers", [1, 40, 400])
-async def test_every_acknowledged_event_survives_kill_9(tmp_path: Path, answers: int) -> None:
+def killed_after(answers: int, place: Path) -> list[list[str]]:
+    """Kill a writing process after some answers; return all that it gave."""
     writing = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(place)], stdout=subprocess.PIPE, text=True
     )
     assert writing.stdout is not None
     acknowledged = [writing.stdout.readline().split() for _ in range(answers)]
@@ -202,6 +202,12 @@ async def test_every_acknowledged_event_survives_kill_9(tmp_path: Path, answers:
     acknowledged += [line.split() for line in writing.stdout if line.endswith("\n")]
     writing.stdout.close()
     assert writing.wait() == -signal.SIGKILL
+    return acknowledged
+
+
+@pytest.mark.parametrize("answers", [1, 40, 400])
+async def test_every_acknowledged_event_survives_kill_9(tmp_path: Path, answers: int) -> None:
+    acknowledged = killed_after(answers, tmp_path)
     store = SqliteStore.open(tmp_path)  # the dead one's lock is free
     kept = await everything(store)
     for client, n in acknowledged:
@@ -219,8 +225,8 @@ async def test_a_copy_taken_at_any_moment_opens(store: SqliteStore, tmp_path: Pa
         await store.log.append([new(f"m-{n}")])
         place = tmp_path / f"copy-{n}"
         place.mkdir()
-        for file in tmp_path.glob("junctor.db*"):
-            shutil.copy(file, place)
+        for name in ("junctor.db", "junctor.db-wal"):
+            shutil.copy(tmp_path / name, place)
         copy = SqliteStore.open(place)
         assert ids(await everything(copy)) == [f"m-{i}" for i in range(n + 1)]
         await copy.close()
@@ -254,7 +260,7 @@ async def test_a_destination_no_longer_configured_keeps_nothing_and_its_sums_sta
             "alerts",
             attempts=[attempt(Outcome.DELIVERED, [1, 4]), attempt(Outcome.RETRY, [6])],
             park=[parked(6)],
-            cursor=2,
+            cursor=1,
         )
     )
     store.keep_for(frozenset({"crm"}))

@@ -1,4 +1,5 @@
 -- Version 1 of the store. Times are epoch milliseconds. Offsets are those of the log.
+-- autoincrement: an id that somebody outside may still hold is never given to another row.
 
 create table meta (key text primary key, value) without rowid;
 
@@ -12,7 +13,7 @@ create table log (
   json blob not null
 );
 create table rejections (
-  id integer primary key,
+  id integer primary key autoincrement,
   source text not null,
   received_at integer not null,
   reason text not null,
@@ -89,7 +90,7 @@ create table attempts (
 );
 create index attempts_by_offset on attempts (destination, last);
 create table parked (
-  id integer primary key,
+  id integer primary key autoincrement,
   destination text not null,
   retry_at integer not null,
   attempts integer not null,
@@ -104,7 +105,7 @@ create table parked (
 );
 create index parked_by_destination on parked (destination);
 create table dead_letters (
-  id integer primary key,
+  id integer primary key autoincrement,
   destination text not null,
   offset integer not null,
   at integer not null,
@@ -118,7 +119,7 @@ create table dead_letters (
 );
 create index dead_letters_by_destination on dead_letters (destination, id);
 create table replays (
-  id integer primary key,
+  id integer primary key autoincrement,
   destination text not null,
   position integer not null,
   until integer not null,
