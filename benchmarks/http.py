@@ -23,7 +23,7 @@ class Messages:
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
         buffer = self._buffer
         buffer += data
-        found = []
+        found: list[tuple[bytes, bytes]] = []
         while True:
             if self._need < 0:
                 end = buffer.find(b"\r\n\r\n")
@@ -79,7 +79,8 @@ class Client(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(
             b"POST %b HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-            b"authorization: Basic YmVuY2g6\r\ncontent-length: %d\r\n\r\n" % (path, len(body))
+            b"authorization: Basic YmVuY2g6\r\ncontent-length: %d\r\n\r\n"
+            % (path, len(body))
             + body
         )
         head, _ = await self._answer

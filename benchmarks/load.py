@@ -54,7 +54,8 @@ def template() -> tuple[bytes, bytes, bytes, bytes]:
     third, tail = rest.split("@SENT@", 1)
     # the e-mail is the user's own
     third_head, third_tail = third, tail.replace("somebody", "user")
-    return (head.encode(), between.encode(), second.encode(), (third_head + "|" + third_tail).encode())
+    rest = f"{third_head}|{third_tail}"
+    return head.encode(), between.encode(), second.encode(), rest.encode()
 
 
 class Events:

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from functools import partial
 
 import uvloop
 
@@ -50,9 +51,7 @@ async def main(ports: list[int]) -> None:
     loop = asyncio.get_running_loop()
     counters = [Counter() for _ in ports]
     for port, counter in zip(ports, counters, strict=True):
-        await loop.create_server(
-            lambda counter=counter: Receiver(counter.took), "127.0.0.1", port, backlog=1024
-        )
+        await loop.create_server(partial(Receiver, counter.took), "127.0.0.1", port, backlog=1024)
     print("ready", flush=True)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

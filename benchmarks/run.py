@@ -101,9 +101,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 class Receivers:
     def __init__(self) -> None:
         self.ports = [free_port() for _ in range(3)]
-        self.process = start(
-            [sys.executable, "-m", "benchmarks.receivers", *map(str, self.ports)]
-        )
+        self.process = start([sys.executable, "-m", "benchmarks.receivers", *map(str, self.ports)])
         self.urls = [f"http://127.0.0.1:{port}/take" for port in self.ports]
 
     def report(self) -> list[dict[str, Any]]:
@@ -127,7 +125,8 @@ class Receivers:
                     report["ages"] = kept
                 return reports
             if time.monotonic() > deadline:
-                raise SystemExit(f"events are missing: {[r['events'] for r in reports]} of {events}")
+                counts = [report["events"] for report in reports]
+                raise SystemExit(f"events are missing: {counts} of {events}")
             time.sleep(0.05)
 
 
@@ -139,9 +138,9 @@ class Hub:
         (self.folder / "junctor.toml").write_text(
             CONFIG.format(port=self.port, admin=self.admin, one=one, two=two, three=three)
         )
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[str] = subprocess.Popen(
             [sys.executable, "-m", "junctor.cli.main", "run", "--config", "junctor.toml"],
-            cwd=self.folder, env={**os.environ, "BENCH_KEY": "bench"},
+            cwd=self.folder, env={**os.environ, "BENCH_KEY": "bench"}, text=True,
         )  # fmt: skip
         self.wait_ready()
 
@@ -234,7 +233,8 @@ def main() -> None:
     options = parser.parse_args()
     scenarios = SCENARIOS if options.only is None else [SCENARIOS[options.only - 1]]
     console = Console(width=120)
-    console.print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
+    machine = f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs"
+    console.print(machine)
     table = Table(title=f"medians of {options.rounds} rounds, each subject in turn")
     columns = ("scenario", "subject", "events/s", "CPU µs/event", "peak MB", "commits/1,000",
                "p50 ms", "p99 ms")  # fmt: skip
@@ -245,9 +245,7 @@ def main() -> None:
         for round in range(options.rounds):
             measure(Bare, scenario, bare, f"b{round}")
             measure(Hub, scenario, hub, f"h{round}")
-        ratios = [
-            h / b for h, b in zip(hub.events_per_second, bare.events_per_second, strict=True)
-        ]
+        ratios = [h / b for h, b in zip(hub.events_per_second, bare.events_per_second, strict=True)]
         for name, figures in (("bare forwarder", bare), ("hub", hub)):
             median = statistics.median
             table.add_row(

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
-from junctor.testkit.doubles import entries_text
 from tests.support.client import HubClient, Reply, basic
 from tests.support.events import track
 from tests.support.hub import (
@@ -19,6 +17,8 @@ from tests.support.hub import (
     webhook,
 )
 from tests.support.receiver import Receiver, receiving
+
+from junctor.testkit.doubles import entries_text
 
 SECOND_KEY = "second-write-key"
 OLD_KEY = "old-write-key"

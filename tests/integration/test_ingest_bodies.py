@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 import pytest
-
 from tests.integration.conftest import MAX_BODY, MAX_DECOMPRESSED, World
 from tests.support.client import basic
 from tests.support.events import track
@@ -103,7 +102,7 @@ async def test_numbers_keep_their_value_on_the_way(world: World, number: bytes) 
 
 
 async def test_unknown_keys_order_and_text_are_kept(world: World) -> None:
-    properties = {"z": "é \0 😀 \u2028", "a": None, "m": {"": []}}
+    properties: dict[str, Any] = {"z": "é \0 😀 \u2028", "a": None, "m": {"": []}}
     call = track(properties=properties, _metadata={"bundled": [1]})
     assert (await world.send(orjson.dumps(call))).status == 200
     event = await world.delivered(call["messageId"])

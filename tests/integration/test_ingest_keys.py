@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import hmac
+from typing import Any
 
 import orjson
 import pytest
-
 from tests.integration.conftest import OLD_KEY, SECOND_KEY, TOKEN, World
 from tests.support.client import basic
 from tests.support.events import track
@@ -52,7 +52,7 @@ async def test_a_write_key(
     world: World, name: str, headers: dict[str, str], key: object, source: str | None, path: str
 ) -> None:
     call = track()
-    body = {"batch": [call]} if path == "/v1/batch" else dict(call)
+    body: dict[str, Any] = {"batch": [call]} if path == "/v1/batch" else dict(call)
     if key is not None:
         body["writeKey"] = key
     before = await world.client.stored()

@@ -10,7 +10,7 @@ import pytest
 from segment.analytics import request as segment_request
 from segment.analytics.client import Client
 from standardwebhooks import Webhook
-
+from tests.support.client import until
 from tests.support.hub import SIGNING_SECRET, STATSIG_SECRET, WRITE_KEY, config_text, running_hub
 from tests.support.receiver import Answer, Receiver, receiving
 from tests.support.shim import BAD_DAYS, shim
@@ -130,10 +130,13 @@ async def test_a_hub_that_is_stopping_sends_the_sdk_to_its_successor(tmp_path: P
         shim(running.client.ingest, []) as proxy,
     ):
         ingest = running.hub._ingest
+
+        async def refused() -> bool:
+            return 503 in proxy.statuses
+
         ingest.draining = True
         sending = asyncio.create_task(send(proxy.address, all_six))
-        while 503 not in proxy.statuses:
-            await asyncio.sleep(0.01)
+        await until(refused)
         ingest.draining = False
         await sending
         await running.client.settled()

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-
-from tests.support.client import HubClient
+from tests.support.client import HubClient, until
 from tests.support.daemon import Daemon, free_port
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, config_text, everything_to, webhook
@@ -35,7 +34,7 @@ IMPATIENT = (
 def config(receiver: Receiver, dead: str | None) -> str:
     sections = webhook("single", receiver.address + "/single")
     sections += webhook("list", receiver.address + "/list", batch=True)
-    ids = HEALTHY
+    ids: tuple[str, ...] = HEALTHY
     if dead is not None:
         sections += webhook("dead", dead + "/dead", delivery=IMPATIENT)
         ids = (*HEALTHY, "dead")
@@ -62,9 +61,11 @@ async def traffic(client: HubClient, seconds: float) -> dict[str, float]:
 
 async def p99(receiver: Receiver, path: str, sent: dict[str, float]) -> float:
     """Wait until `path` has all that was sent; return the lag that 99 of 100 events kept, in s."""
-    async with asyncio.timeout(30):
-        while sent.keys() - receiver.counts(path).keys():
-            await asyncio.sleep(0.05)
+
+    async def has_all() -> bool:
+        return sent.keys() <= receiver.counts(path).keys()
+
+    await until(has_all, 30)
     arrived: dict[str, float] = {}
     for request in receiver.at(path):
         for id in request.message_ids:

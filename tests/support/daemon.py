@@ -10,7 +10,6 @@ from typing import Final
 
 import aiohttp
 import orjson
-
 from tests.support.client import HubClient
 from tests.support.hub import ENVIRON
 

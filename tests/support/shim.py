@@ -8,7 +8,6 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
-
 from tests.support.receiver import Answer
 
 LOST: Final = Answer(-1)

@@ -40,13 +40,13 @@ class SegmentWebhookSettings(Settings):
     token: NonEmpty | None = None
     """A secret end of the address, `/hooks/SOURCE/TOKEN`; without it that part is not looked at."""
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> list[str]:
         """Return what is allowed and yet worth a second look, for `junctor check`."""
         if self.shared_secret or self.shared_secrets or self.token:
-            return ()
-        return (
-            "neither `shared_secret` nor `token` is set: anybody who knows the address can post",
-        )
+            return []
+        return [
+            "neither `shared_secret` nor `token` is set: anybody who knows the address can post"
+        ]
 
 
 class SegmentWebhook(PushSource[SegmentWebhookSettings]):

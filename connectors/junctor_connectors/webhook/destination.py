@@ -47,7 +47,7 @@ class Webhook(HttpDestination[WebhookSettings]):
         title="Webhook",
         summary="Each event, or batches of them, as JSON to any URL, signed.",
         accepts=frozenset(EventType),
-        max_batch=100,
+        max_batch=500,
         stability="beta",
     )
     settings_model = WebhookSettings

@@ -128,11 +128,11 @@ class WebhookSourceSettings(Settings):
         first = () if self.secret is None else (self.secret,)
         return tuple(secret.get_secret_value() for secret in (*first, *self.secrets))
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> list[str]:
         """Return what is allowed and yet worth a second look, for `junctor check`."""
         if self.verify or self.token:
-            return ()
-        return ("neither `verify` nor `token` is set: whoever knows the address can post",)
+            return []
+        return ["neither `verify` nor `token` is set: whoever knows the address can post"]
 
 
 class WebhookSource(PushSource[WebhookSourceSettings]):

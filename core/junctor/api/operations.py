@@ -31,18 +31,23 @@ class Operations:
         *,
         clock: Clock,
         sources: Callable[[], Sequence[str]],
+        broken: Callable[[], str] = lambda: "",
     ) -> None:
-        """Work on `store`; `dispatcher` is None when no daemon runs."""
+        """Work on `store`; `dispatcher` is None when no daemon runs.
+
+        `broken` returns which part of the hub ended by a fault of its own, or "".
+        """
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
         self._sources = sources
+        self._broken = broken
 
     # -- reading ---------------------------------------------------------------------------------
 
     def healthy(self) -> str:
-        """Return "" when events can be made durable, else why not."""
-        return self._store.healthy()
+        """Return "" when events can be made durable and are processed, else why not."""
+        return self._store.healthy() or self._broken()
 
     async def ledger(self) -> dict[str, Any]:
         """Return the ledger of every destination; `balanced` says whether the sums agree."""

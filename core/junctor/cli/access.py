@@ -261,9 +261,10 @@ class Daemon:
             raise CommandError(f"the daemon at {self.address} answered HTTP {status} and no JSON")
         if status >= 400:
             said = answer.get("error")
-            message = said.get("message") if isinstance(said, dict) else None
+            if not isinstance(said, dict):
+                raise CommandError(f"{self.address} is not the admin side; see admin.listen")
             error = NotThere if status == 404 else CommandError
-            raise error(str(message or f"the daemon answered HTTP {status}"))
+            raise error(str(said.get("message")))
         return answer
 
     def _request(

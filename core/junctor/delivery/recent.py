@@ -7,7 +7,7 @@ from typing import Final
 
 from junctor.model.processed import Batch, Processed
 
-MOST_BYTES: Final = 8 * 2**20
+MOST_BYTES: Final = 4 * 2**20
 """JSON kept. Parsed events take several times that; a destination further behind reads the log."""
 
 

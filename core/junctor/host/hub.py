@@ -64,6 +64,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._position = 0
+        self._broken = ""
         self._caught_up = asyncio.Event()
         self.ingest_address = ""
         self.admin_address = ""
@@ -126,6 +127,7 @@ class Hub:
             lambda: self._dispatcher,
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
+            broken=lambda: self._broken,
         )
         token = config.admin.token
         self.ingest_address = await self._listen(
@@ -228,7 +230,7 @@ class Hub:
         metrics.log_folded.set(self._position)
         metrics.store_bytes.set(self.store.size())
         metrics.store_commits.set(self.store.writer.commits)
-        metrics.healthy.set(0 if self.store.healthy() else 1)
+        metrics.healthy.set(0 if self.operations.healthy() else 1)
         for id, tally in (await self.store.ledger.tallies()).items():
             metrics.pending.labels(id).set(tally.pending)
         for id, worker in self._dispatcher.workers.items():
@@ -242,6 +244,7 @@ class Hub:
     def _died(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._logger.error("a part of the hub broke", part=task.get_name(), exc_info=error)
+            self._broken = f"{task.get_name()} broke; the log says why, a restart takes it up again"
 
     # -- wiring ----------------------------------------------------------------------------------
 

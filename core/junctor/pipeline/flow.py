@@ -13,6 +13,7 @@ import orjson
 from structlog.typing import FilteringBoundLogger
 
 from junctor.model.processed import Batch, Processed
+from junctor.model.profile import Profile
 from junctor.model.record import Record, Rejection
 from junctor.pipeline.identify import Identifiers, People, identify
 from junctor.pipeline.normalize import canonical
@@ -48,18 +49,24 @@ class Flow:
         Raises:
             StoreUnavailable: nothing was changed; fold the same records again.
         """
+        normalized = [self._normalize(record) for record in records]
+        people = await self._people([parts[2] for parts in normalized if parts])
         result = FoldResult(offset=records[-1].offset)
-        normalized = [self._normalize(record, result) for record in records]
-        people = await self._people([keys for _, _, keys in normalized])
         processed: list[Processed] = []
         routed: list[Routed] = []
-        for record, (body, at, keys) in zip(records, normalized, strict=True):
-            item = self._process(record, body, at, keys, people)
+        rejections: list[Rejection] = []
+        for record, parts in zip(records, normalized, strict=True):
+            item = self._process(record, *parts, people) if parts else None
+            if item is None:
+                item = self._unprocessable(record)
+                rejections.append(
+                    Rejection(record.source, record.received_at, UNPROCESSABLE, record.json)
+                )
             processed.append(item)
             routed.append(Routed(record.offset, item.profile, item.decision))
         result.identifiers, result.profiles = people.identifiers, people.touched
         result.merges, result.conflicts = people.merges, people.conflicts
-        result.routed = routed
+        result.routed, result.rejections = routed, rejections
         await self._state.commit(result)
         self._publish(Batch(previous, processed, result.offset))
 
@@ -70,32 +77,34 @@ class Flow:
         that a filter or a consent rule that came later is kept at send time.
         """
         routed = await self._state.routed([record.offset for record in records])
-        owners = await self._state.profiles(list({route.profile for route in routed.values()}))
+        found = [
+            (record, routed[record.offset], parts)
+            for record in records
+            if record.offset in routed and (parts := self._normalize(record)) is not None
+        ]
+        profiles = await self._state.profiles(list({route.profile for _, route, _ in found}))
+        strays = await self._people(
+            [keys for _, route, (_, _, keys) in found if route.profile not in profiles]
+        )
         processed = []
-        for record in records:
-            route = routed.get(record.offset)
-            if route is None:
-                continue
-            body, at = canonical(record)
-            profile = owners.get(route.profile)
-            decision = self.router.decide(body, record.source, profile)
-            view = profile.view() if profile is not None else NOBODY
-            processed.append(Processed(_event(record, body, at, view), route.profile, decision))
+        for record, route, (body, at, keys) in found:
+            owner = profiles.get(route.profile) or strays.first(keys)
+            if owner is None and not keys:  # nobody's: it is not kept, and all is in the event
+                owner = Profile(route.profile)
+                update_profile(owner, body, at)
+            decision = self.router.decide(body, record.source, owner)
+            view = owner.view() if owner is not None else NOBODY
+            key = route.profile or (owner.id if owner is not None else 0)
+            processed.append(Processed(_event(record, body, at, view), key, decision))
         return processed
 
-    def _normalize(
-        self, record: Record, result: FoldResult
-    ) -> tuple[dict[str, Any] | None, int, list[IdentifierKey]]:
+    def _normalize(self, record: Record) -> tuple[dict[str, Any], int, list[IdentifierKey]] | None:
         try:
             body, at = canonical(record)
             return body, at, self.identifiers.of(body)
-        except Exception:  # whatever it is, it must not stop the log: keep it where it is seen
+        except Exception:  # whatever it is, it must not stop the log
             self._log.exception("event could not be processed", offset=record.offset)
-            result.rejections = [
-                *result.rejections,
-                Rejection(record.source, record.received_at, UNPROCESSABLE, record.json),
-            ]
-            return None, record.received_at, []
+            return None
 
     async def _people(self, keys: Sequence[list[IdentifierKey]]) -> People:
         wanted = list({key for keys_of_one in keys for key in keys_of_one})
@@ -105,25 +114,31 @@ class Flow:
     def _process(
         self,
         record: Record,
-        body: dict[str, Any] | None,
+        body: dict[str, Any],
         at: int,
         keys: list[IdentifierKey],
         people: People,
-    ) -> Processed:
-        if body is None:
-            nowhere = tuple((target.id, UNPROCESSABLE) for target in self.router.targets)
-            lost = Event(
-                record.json, type="", message_id=record.message_id, timestamp=at,
-                received_at=at, source=record.source, offset=record.offset,
-            )  # fmt: skip
-            return Processed(lost, 0, nowhere)
-        profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
-        update_profile(profile, body, at)
-        decision = self.router.decide(body, record.source, profile)
-        event = _event(record, body, at, profile.snapshot())
+    ) -> Processed | None:
+        try:
+            profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
+            update_profile(profile, body, at)
+            decision = self.router.decide(body, record.source, profile)
+            event = _event(record, body, at, profile.snapshot())
+        except Exception:  # as in _normalize
+            self._log.exception("event could not be processed", offset=record.offset)
+            return None
         if event.type == EventType.DELETE:
             people.remove(profile)
         return Processed(event, profile.id, decision)
+
+    def _unprocessable(self, record: Record) -> Processed:
+        """Return an event that goes nowhere: it is kept among the rejected, where it is seen."""
+        nowhere = tuple((target.id, UNPROCESSABLE) for target in self.router.targets)
+        event = Event(
+            record.json, type="", message_id=record.message_id, timestamp=record.received_at,
+            received_at=record.received_at, source=record.source, offset=record.offset,
+        )  # fmt: skip
+        return Processed(event, 0, nowhere)
 
 
 def _event(

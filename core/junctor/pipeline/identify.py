@@ -32,6 +32,10 @@ class People:
     merges: list[Merge] = field(default_factory=list)
     conflicts: list[IdentityConflict] = field(default_factory=list)
 
+    def first(self, keys: Iterable[IdentifierKey]) -> Profile | None:
+        """Return whose the first known identifier is."""
+        return next((self.profiles[self.known[key]] for key in keys if key in self.known), None)
+
     def attach(self, profile: Profile, key: IdentifierKey) -> None:
         """Make `key` an identifier of `profile`."""
         kind, value = key
@@ -86,8 +90,10 @@ class Identifiers:
             for external_kind, value in external:
                 if external_kind == kind:
                     self._add(keys, kind, value)
-        if event.get("type") == "alias" and "anonymous_id" in self.limits:
-            self._add(keys, "anonymous_id", event.get("previousId"))
+        if event.get("type") == "alias":
+            for kind in ("anonymous_id", "user_id"):  # it may be either; see `_considered`
+                if kind in self.limits:
+                    self._add(keys, kind, event.get("previousId"))
         return keys
 
     def _add(self, keys: list[IdentifierKey], kind: str, raw: Any) -> None:
@@ -124,7 +130,7 @@ def identify(
     known = {people.known.get(key) for key in keys}
     if len(known) == 1 and (only := known.pop()) is not None:
         return _touch(people.profiles[only], people)  # nothing new: by far the most events
-    considered = list(_as_known_user(event, keys, people, rules))
+    considered = _considered(event, keys, people)
     while considered:
         profile_ids = list(dict.fromkeys(people.known[k] for k in considered if k in people.known))
         if not profile_ids:
@@ -140,27 +146,25 @@ def identify(
             IdentityConflict(offset, at, profile_ids[0], f"{dropped[0]} left out: {refusal}")
         )
     profile = Profile(offset)
+    if not considered:
+        return profile  # nobody could ever be recognized by it: not kept
     people.profiles[offset] = profile
-    for key in considered:
-        if key not in people.known:
-            people.attach(profile, key)
+    _attach_new(profile, considered, people, rules)
     return _touch(profile, people)
 
 
-def _as_known_user(
-    event: dict[str, Any],
-    keys: Sequence[IdentifierKey],
-    people: People,
-    rules: Identifiers,
-) -> Sequence[IdentifierKey]:
-    """An alias may name a known user id as previousId: then the protection of users decides."""
-    if event.get("type") != "alias":
-        return keys
-    previous = identifier_text(event.get("previousId"))
-    as_user = ("user_id", previous or "")
-    if as_user not in people.known or as_user in keys:
-        return keys
-    return [key for key in keys if key != ("anonymous_id", previous)] + [as_user]
+def _considered(
+    event: dict[str, Any], keys: Sequence[IdentifierKey], people: People
+) -> list[IdentifierKey]:
+    """Leave out an alias's previousId as a user id, unless such a user is known.
+
+    Then the protection of users decides.
+    """
+    previous = identifier_text(event.get("previousId")) if event.get("type") == "alias" else None
+    guess = ("user_id", previous)
+    if previous is None or guess in people.known or previous == event.get("userId"):
+        return list(keys)
+    return [key for key in keys if key != guess]
 
 
 def _refusal(

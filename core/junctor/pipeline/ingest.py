@@ -17,6 +17,10 @@ from junctor.sdk.event import EventType
 from junctor.sdk.source import Refused
 from junctor.store.dedupe import dedupe_key
 
+DEEPEST: Final = 200
+"""Levels of nesting: so that profiles, batches and templates can wrap what an event carries."""
+_LEVELS_OF_JSON: Final = 254
+"""As many orjson writes."""
 MOST_PROPERTIES: Final = 10_000
 LONGEST_MESSAGE_ID: Final = 255
 _KEPT_OF_REJECTED: Final = 32_768
@@ -44,18 +48,22 @@ class Intake:
         """
         check(body)
         message_id = body.get("messageId")
-        if message_id is None or message_id == "":
+        if not isinstance(message_id, str):
+            message_id = body["messageId"] = identifier_text(message_id)
+        if not message_id or message_id.isspace():
             message_id = body["messageId"] = self._name(source, body)
-        elif not isinstance(message_id, str):
-            message_id = body["messageId"] = str(message_id)
         if len(message_id) > LONGEST_MESSAGE_ID:
             raise MalformedRequest(
                 f"messageId: at most {LONGEST_MESSAGE_ID} characters, got {len(message_id)}"
             )
         try:
             json = orjson.dumps(body)
+            if json.count(b"{") + json.count(b"[") > DEEPEST:
+                orjson.dumps(_wrapped(body))
         except (orjson.JSONEncodeError, RecursionError):
-            raise MalformedRequest("the event is nested too deeply: at most 250 levels") from None
+            raise MalformedRequest(
+                f"the event can't be JSON, or is nested too deeply: at most {DEEPEST} levels"
+            ) from None
         if len(json) > self._max_event:
             raise MalformedRequest(
                 f"the event has {len(json)} bytes, at most {self._max_event} are allowed"
@@ -136,10 +144,19 @@ def check(body: Any) -> None:
             raise MalformedRequest(f"{name}: at most {MOST_PROPERTIES} keys")
 
 
+def _wrapped(body: dict[str, Any]) -> Any:
+    """Return `body` so deep inside lists that only `DEEPEST` levels of its own can be written."""
+    value: Any = body
+    for _ in range(_LEVELS_OF_JSON - DEEPEST):
+        value = [value]
+    return value
+
+
 def rejection(source: str, item: Any, reason: str, received_at: int) -> Rejection:
     """Return what is kept of something that can't be an event."""
     try:
         json = orjson.dumps(item, option=orjson.OPT_NON_STR_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
-        json = orjson.dumps(f"{str(item)[:1000]}…") if not isinstance(item, dict | list) else b"{}"
+        text = "" if isinstance(item, dict | list) else str(item)[:1000]
+        json = orjson.dumps(f"{text}…".encode("utf-8", "replace").decode())
     return Rejection(source, received_at, reason, json[:_KEPT_OF_REJECTED])

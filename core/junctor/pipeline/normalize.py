@@ -14,8 +14,8 @@ import orjson
 
 from junctor.model.record import Record
 
-EARLIEST: Final = 0
-"""Times before 1970 are taken for a broken clock."""
+EARLIEST: Final = 31_536_000_000
+"""Times before 1971 are taken for a clock that was never set."""
 FUTURE_TOLERANCE_MS: Final = 60_000
 """A corrected time further than this ahead of its receipt is taken for a broken clock."""
 
@@ -27,8 +27,8 @@ def canonical(record: Record) -> tuple[dict[str, Any], int]:
     """Return the canonical event of `record` and its time in epoch milliseconds.
 
     The record's parsed body is taken over and changed. `timestamp` is corrected; what the client
-    sent stays as `originalTimestamp`; `receivedAt` and `messageId` are set; null ids are dropped
-    and numeric ones become text.
+    sent stays as `originalTimestamp` (the time of receipt where it sent none); `receivedAt` and
+    `messageId` are set; null ids are dropped and numeric ones become text.
     """
     body = record.body
     if body is None:
@@ -49,9 +49,10 @@ def canonical(record: Record) -> tuple[dict[str, Any], int]:
         if at < EARLIEST or at > received_at + FUTURE_TOLERANCE_MS:
             at = received_at
     body["messageId"] = record.message_id
-    if sent is not None and body.get("originalTimestamp") is None:
-        body["originalTimestamp"] = sent
-    body["timestamp"] = format_time(at)
+    timestamp = format_time(at)
+    if body.get("originalTimestamp") is None:
+        body["originalTimestamp"] = timestamp if sent is None else sent
+    body["timestamp"] = timestamp
     body["receivedAt"] = format_time(received_at)
     for key in _IDS:
         if key in body:
@@ -92,7 +93,7 @@ def _parse_text(value: str) -> int | None:
 
 
 def _parse_odd_time(text: str) -> int | None:
-    shorter = _LONG_FRACTION.sub(r"\1", text.strip())
+    shorter = _LONG_FRACTION.sub(r"\1", text.strip().upper())  # RFC 3339 allows a small t and z
     if shorter != text:
         return parse_time(shorter)
     try:

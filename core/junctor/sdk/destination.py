@@ -57,7 +57,7 @@ class Destination(ABC, Generic[S]):
     async def deliver(self, events: Sequence[Event]) -> None:
         """Hand over all `events`: return when all are delivered, raise a DeliveryError if not.
 
-        Called with 1 to `manifest.max_batch` events. May be called again with the same events.
+        Called with 1 to `batch_limit()` events. May be called again with the same events.
         """
 
 
@@ -95,6 +95,8 @@ class HttpDestination(Destination[S]):
             request = self.build(events)
         except PartialFailure as refused:
             good = [index for index in range(len(events)) if index not in refused.errors]
+            if len(good) == len(events):
+                raise ValueError("build raised a PartialFailure that names no event") from None
             if good:
                 await self._deliver_the_rest(events, good, refused)
             raise

@@ -60,9 +60,19 @@ class DeliveryError(ConnectorError):
 
 
 class DestinationUnavailable(DeliveryError):
-    """The destination could not be reached or failed by itself; later it may work."""
+    """The destination could not be reached or failed by itself; later it may work.
+
+    `retry_after` in seconds, where it said when.
+    """
 
     code = "destination_unavailable"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, status: int | None = None
+    ) -> None:
+        """Keep the wait that the vendor asked for, in seconds."""
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
 
 
 class RateLimited(DeliveryError):

@@ -222,5 +222,5 @@ class Event:
 
 def iso_time(milliseconds: int) -> str:
     """Return epoch `milliseconds` as ISO-8601 UTC text with milliseconds and `Z`."""
-    seconds, ms = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return text[:-6] + "Z"

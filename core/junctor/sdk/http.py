@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from junctor.sdk.event import Event
 
 MAX_RESPONSE_BYTES: Final = 1_048_576
 _EXCERPT: Final = 200
+_HEADER_SAFE: Final = re.compile(r"[!-~]+")
 
 
 class EgressRefused(OSError):
@@ -131,21 +133,22 @@ def raise_for_status(response: Response) -> None:
     if status == 429:
         raise RateLimited(said, retry_after=retry_after(response), status=status)
     if status in (408, 425) or status >= 500:
-        raise DestinationUnavailable(said, status=status)
+        raise DestinationUnavailable(said, retry_after=retry_after(response), status=status)
     raise InvalidPayload(said, status=status)
 
 
 def idempotency_key(events: Sequence[Event]) -> str:
     """Return a key that is the same for every attempt at the same events.
 
-    One event: its message id. Several: a digest of their message ids.
+    One event: its message id, where it can stand in a header. Else a digest of the message ids.
     """
-    if len(events) == 1:
+    if len(events) == 1 and _HEADER_SAFE.fullmatch(events[0].message_id):
         return events[0].message_id
     digest = hashlib.sha256()
     for event in events:
         digest.update(event.message_id.encode() + b"\0")
-    return f"batch-{digest.hexdigest()[:32]}"
+    kind = "batch" if len(events) > 1 else "event"
+    return f"{kind}-{digest.hexdigest()[:32]}"
 
 
 async def send(client: httpx.AsyncClient, request: Request, *, now: float) -> Response:

@@ -348,7 +348,7 @@ class DestinationConformance(ConnectorConformance):
 
 def _largest(connector: Destination[Any]) -> int:
     """Return the size of the batches that the rules send; settings may have lowered it."""
-    return min(connector.manifest.max_batch, _LARGEST_BATCH)
+    return min(connector.batch_limit(), _LARGEST_BATCH)
 
 
 def _single(error: BaseException | None) -> BaseException | None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
-
-from junctor.cli.main import main
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import ENVIRON, RunningHub, config_text, running_hub, webhook
+
+from junctor.cli.main import main
 
 ROUTES = """
 [routes.all]
@@ -89,7 +89,9 @@ def config_of(ports: tuple[int, int] = (0, 0)) -> str:
         for id in ("sink", "idle")
     )
     refusing = '[destinations.refusing]\ntype = "refusing"\n'
-    return 'plugins = ["refusing.py"]\n' + config_text(destinations + refusing + ROUTES, ports=ports)
+    return 'plugins = ["refusing.py"]\n' + config_text(
+        destinations + refusing + ROUTES, ports=ports
+    )
 
 
 def write_config(folder: Path, ports: tuple[int, int] = (0, 0)) -> Path:

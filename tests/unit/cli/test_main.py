@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.unit.cli.conftest import Junctor
 
 from junctor import __version__
-from tests.unit.cli.conftest import Junctor
 
 COMMANDS = (
     "run", "demo", "check", "explain", "connectors", "new", "conformance", "dead-letters",
@@ -38,9 +38,7 @@ def test_help_names_every_command(junctor: Junctor) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_without_anything_configured(
-    junctor: Junctor, command: str
-) -> None:
+def test_every_command_has_help_without_anything_configured(junctor: Junctor, command: str) -> None:
     done = junctor(command, "--help")
     assert done.code == 0
     assert f"junctor {command}" in done.out

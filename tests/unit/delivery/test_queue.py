@@ -239,9 +239,7 @@ class QueueMachine(RuleBasedStateMachine):
         for offsets in groups:
             if offsets:
                 parked = Parked(offsets, 0, id=self.fresh_id())
-                line = Line(
-                    Group(parked, frozenset(self.key_of[o] for o in offsets)), replay=True
-                )
+                line = Line(Group(parked, frozenset(self.key_of[o] for o in offsets)), replay=True)
                 line.keys = line.group.keys
                 self.lines.append(line)
                 self.queue.park([line.group])

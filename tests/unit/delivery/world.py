@@ -65,7 +65,7 @@ def manifest(**changes: Any) -> Manifest:
     )  # fmt: skip
 
 
-class Scripted(Destination[NoSettings]):
+class Scripted(Destination[Settings]):
     """Answers as `script` says; `hold` keeps calls in flight until it is cleared."""
 
     settings_model = NoSettings
@@ -304,6 +304,12 @@ class World:
         await self.settle()
         while (await self.tally(id)).pending:
             due = self.clock.next_due()
+            if due is None:
+                w = self.worker(id)
+                import sys, traceback
+                print("STATE", w.queue.ready, w.queue.held, w.in_flight, len(w._calls), w._wake.is_set(), w._next_wake(), w.queue.position, w._folded, self.log.entries)
+                w._main.print_stack()
+                for c in w._calls: c.print_stack()
             assert due is not None, "something is pending and nobody will ever wake"
             assert self.clock.monotonic() + due <= end, "something stays pending"
             self.clock.tick(due)

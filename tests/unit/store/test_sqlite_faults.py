@@ -323,6 +323,20 @@ async def test_a_closed_store_refuses_every_write_at_once(store: SqliteStore) ->
                 await store.state.commit(FoldResult(1))
 
 
+async def test_reading_a_closed_or_failing_store_is_the_same_error(store: SqliteStore) -> None:
+    await filled(store, 3)
+    store._reading.set_progress_handler(lambda: 1, 1)  # every statement breaks off
+    for _ in range(2):
+        for read in (store.log.head, store.state.position, store.ledger.tallies):
+            with pytest.raises(StoreUnavailable):
+                await read()
+    store._reading.set_progress_handler(None, 0)
+    assert await store.log.head() == 3
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.log.head()
+
+
 async def test_what_was_submitted_before_closing_is_finished(store: SqliteStore) -> None:
     appends = [asyncio.create_task(store.log.append([new(f"m-{n}")])) for n in range(20)]
     await asyncio.sleep(0)

@@ -6,9 +6,9 @@ import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
-from junctor.store.port import StoreError, StoreLocked, StoreTooNew
+from junctor.store.port import StoreError, StoreLocked, StoreTooNew, StoreUnavailable
 from junctor.store.sqlite.ledger import SqliteLedger
 from junctor.store.sqlite.log import SqliteLog
 from junctor.store.sqlite.state import SqliteState, position
@@ -79,7 +79,7 @@ class SqliteStore:
         try:
             connections.append(writing := _connect(folder / FILE))
             _migrate(writing)
-            connections.append(reading := _connect(folder / FILE))
+            connections.append(reading := _connect(folder / FILE, _Reading))
             reading.execute("pragma query_only = on")
             return cls(
                 lock,
@@ -220,10 +220,23 @@ def _own(folder: Path) -> TextIO:
     return lock
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+class _Reading(sqlite3.Connection):
+    """Tells of a disk that can't be read as of one that can't be written: it may heal."""
+
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, values)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store can't read: {error}") from None
+
+
+def _connect(
+    file: Path, connection_type: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        file, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10
-    )
+        file, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10,
+        factory=connection_type,
+    )  # fmt: skip
     connection.execute("pragma auto_vacuum = incremental")
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
