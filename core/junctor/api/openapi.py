@@ -24,12 +24,12 @@ _HEALTH: Final[dict[str, Any]] = {
     "/health/ready": {
         "servers": [INGEST, ADMIN],
         "get": operation(
-            "Whether events can be made durable",
+            "Whether events can be made durable and are processed",
             "health",
             {
                 "200": json_answer("They can.", object_of({"status": {"const": "ready"}})),
                 "503": json_answer(
-                    "They can't: disk full, read-only, I/O error.",
+                    "They can't: disk full, read-only, I/O error, or a part of the hub ended.",
                     object_of({"status": {"const": "not ready"}, "problem": {"type": "string"}}),
                     retry_after=True,
                 ),

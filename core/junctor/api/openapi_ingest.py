@@ -117,6 +117,7 @@ _ERRORS: Final[dict[str, tuple[str, bool]]] = {
     "401": ("The key or the signature is missing or wrong.", False),
     "404": ("No source has this address.", False),
     "405": ("Not with this method.", False),
+    "408": ("The body did not come within `server.body_timeout`; send again.", False),
     "413": ("Over `server.max_body` or `server.max_decompressed`.", False),
     "500": ("A bug; nothing was stored, send again.", False),
     "503": ("Events can't be made durable now, or too many wait; send again.", True),
@@ -153,7 +154,7 @@ def _posted(
     return operation(
         summary,
         "ingest",
-        {"200": _ACCEPTED, **_errors("400", "401", "404", "405", "413", "500", "503")},
+        {"200": _ACCEPTED, **_errors(*_ERRORS)},
         body=body,
         security=security,
         description=description,
@@ -182,7 +183,10 @@ _METRICS: Final = {
     "post": operation(
         "What analytics.js counts of itself; answered and dropped",
         "ingest",
-        {"200": json_answer("Dropped.", ref("Accepted")), **_errors("404", "405", "413", "503")},
+        {
+            "200": json_answer("Dropped.", ref("Accepted")),
+            **_errors("404", "405", "408", "413", "503"),
+        },
     ),
     **_CORS,
 }

@@ -23,7 +23,7 @@ from junctor.config.secrets import Resolver
 if TYPE_CHECKING:
     from junctor.api.operations import Operations
 
-_SECTIONS: Final = ("admin", "store", "identity")
+_SECTIONS: Final = ("admin", "store")
 _TIMEOUT: Final = 30.0
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _START: Final = "start it with `junctor run`"

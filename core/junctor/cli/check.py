@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from junctor.cli import show
-from junctor.config.load import LoadedConfig, load_config
+from junctor.config.connectors import DestinationClass
+from junctor.config.load import LoadedConfig, LoadedConnector, load_config
+from junctor.config.model import Destination
 from junctor.config.problems import ConfigError, Problem
 from junctor.host.registry import Registry
 
+if TYPE_CHECKING:
+    from junctor.sdk.context import Context
+
+LoadedDestination = LoadedConnector[DestinationClass, Destination]
 LONGEST_CHECK: Final = 15.0
 """Seconds that a destination has to answer."""
 
@@ -68,36 +74,36 @@ async def ask_destinations(loaded: LoadedConfig) -> dict[str, str]:
         By id "" when they do, else why not, without secrets.
     """
     from junctor.host.egress import guarded_client
-    from junctor.host.hub import destinations_for
     from junctor.host.mask import Mask
-    from junctor.sdk.context import SystemClock
+    from junctor.sdk.context import Context, SystemClock
     from junctor.telemetry.log import make_logger
 
+    asked = [one for one in loaded.destinations.values() if one.section.enabled]
+    clock, logger = SystemClock(), make_logger("error")
     async with guarded_client(loaded.config.egress.allow) as http:
-        made = destinations_for(loaded, http, SystemClock(), make_logger("error"))
-        asked = {id: one for id, one in made.items() if loaded.destinations[id].section.enabled}
-        found = await asyncio.gather(*(_ask(one) for one in asked.values()))
-    return {
-        id: Mask(loaded.destinations[id].settings).text(why)
-        for id, why in zip(asked, found, strict=True)
-    }
+        found = await asyncio.gather(
+            *(_ask(one, Context(one.id, http, logger, clock)) for one in asked)
+        )
+    return {one.id: Mask(one.settings).text(why) for one, why in zip(asked, found, strict=True)}
 
 
-async def _ask(destination: Any) -> str:
+async def _ask(one: LoadedDestination, ctx: "Context") -> str:
     from junctor.sdk.errors import DeliveryError
 
     try:
         async with asyncio.timeout(LONGEST_CHECK):
-            await destination.start()
-            await destination.check()
+            destination = one.cls(one.settings, ctx)
+            try:
+                await destination.start()
+                await destination.check()
+            finally:
+                await destination.stop()
     except DeliveryError as error:
-        return error.message
+        return error.message or error.code
     except TimeoutError:
         return f"no answer within {LONGEST_CHECK:g} s"
     except Exception as error:  # whatever a plug-in does, the others are checked
         return f"{type(error).__name__} in the connector"
-    finally:
-        await destination.stop()
     return ""
 
 

@@ -104,6 +104,7 @@ class Explanation:
             "profile": self.profile,
             "audiences": self.audiences,
             "routes": self.routes,
+            "route_reasons": self.route_reasons,
             "destinations": self.destinations,
             "reasons": self.reasons,
             "requests": self.requests,

@@ -222,7 +222,7 @@ class Hub:
             with suppress(StoreError):
                 await self.store.maintain(round(self._clock.now() * 1000))
             await self._observe()
-            await self._clock.sleep(_MAINTAIN_SECONDS)
+            await self._clock.sleep(_STORE_RETRY if self.store.healthy() else _MAINTAIN_SECONDS)
 
     async def _observe(self) -> None:
         metrics = self.metrics

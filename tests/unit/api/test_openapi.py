@@ -1,5 +1,6 @@
 """The OpenAPI document is valid, and it is true: every route, every answer."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
@@ -82,7 +83,8 @@ async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/refusing"
     routes = "[routes.all]\nto = ['refusing']\n[routes.none]\nto=['idle']\nwhen='type=\"alias\"'\n"
-    config = config_text(webhook("refusing", url) + webhook("idle", url) + routes)
+    destinations = webhook("refusing", url) + webhook("idle", url)
+    config = config_text(destinations + routes, server='body_timeout = "200ms"')
     async with running_hub(tmp_path_factory.mktemp("hub"), config) as running:
         events = [track(), track(), track(), {"type": "nothing"}]
         events[0]["messageId"], events[0]["userId"] = "m/1", "a b/c"
@@ -233,6 +235,18 @@ async def test_the_ingest_side_answers_as_documented(
     documented_method = "GET" if status == 405 and "projects" in path else method
     documented_method = "POST" if path == "/v1/track" else documented_method
     assert_true(path, documented_method, status, answer.content_type, text)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_that_does_not_come_is_answered_as_documented(hub: RunningHub) -> None:
+    async def stalls() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    url = f"{hub.client.ingest}/v1/track"
+    async with hub.client.session.post(url, data=stalls()) as answer:
+        assert answer.status == 408
+        assert_true("/v1/track", "POST", 408, answer.content_type, await answer.read())
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -134,6 +134,7 @@ async def test_the_whole_answer_for_one_event(loaded: LoadedConfig) -> None:
     found = (await explained(loaded, order(messageId="m-1", writeKey="w"))).as_dict()
     event = {
         **order(messageId="m-1"),
+        "originalTimestamp": "2026-01-01T00:00:00.000Z",
         "timestamp": "2026-01-01T00:00:00.000Z",
         "receivedAt": "2026-01-01T00:00:00.000Z",
     }
@@ -151,6 +152,7 @@ async def test_the_whole_answer_for_one_event(loaded: LoadedConfig) -> None:
         },
         "audiences": {},
         "routes": {"big": True},
+        "route_reasons": {},
         "destinations": {"crm": True, "idle": False},
         "reasons": {"idle": NO_ROUTE},
         "requests": [
