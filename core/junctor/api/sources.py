@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
+from junctor.api.client import client_address
 from junctor.config.model import Server
 from junctor.pipeline.ingest import Intake
 from junctor.sdk.context import Clock
@@ -142,7 +143,11 @@ class Ingest:
                 text,
                 {name.lower(): value for name, value in request.headers.items()},
                 dict(request.query.items()),  # of several values the last
-                request.remote,
+                client_address(
+                    request.remote,
+                    request.headers.getall("X-Forwarded-For", ()),
+                    self._server.trusted_proxies,
+                ),
                 round(self._clock.now() * 1000),
             )
             # A request that nobody claims goes to the first, which says what is wrong with it.

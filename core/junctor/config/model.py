@@ -32,6 +32,8 @@ class Server(Section):
 
     listen: Listen = "127.0.0.1:8080"
     """Address and port; port 0 takes any free one."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of proxies in front of the hub: their X-Forwarded-For names the client."""
     max_body: Size = Field(default=10 * 2**20, gt=0)
     """Largest request body as sent; over it 413. SDKs do not split a batch that got 413."""
     max_decompressed: Size = Field(default=64 * 2**20, gt=0)
