@@ -220,28 +220,30 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
 async def test_what_can_not_start_says_why_and_exits_with_1(tmp_path: Path) -> None:
     ports = free_ports()
-    async with receiving() as receiver:
-        async with running(tmp_path, to_vendor(receiver, ports), ports) as daemon:
-            config = tmp_path / "second.toml"
-            config.write_text(to_vendor(receiver, free_ports()))
-            code, said = await refused(config, "run")
-            assert code == 1
-            assert f"in use by another junctor (process {daemon.process.pid})" in said
-            assert said.splitlines()[-1].startswith("junctor: ")
+    async with (
+        receiving() as receiver,
+        running(tmp_path, to_vendor(receiver, ports), ports) as daemon,
+    ):
+        config = tmp_path / "second.toml"
+        config.write_text(to_vendor(receiver, free_ports()))
+        code, said = await refused(config, "run")
+        assert code == 1
+        assert f"in use by another junctor (process {daemon.process.pid})" in said
+        assert said.splitlines()[-1].startswith("junctor: ")
 
-            config.write_text(to_vendor(receiver, ports).replace('"data"', '"other"'))
-            code, said = await refused(config, "run")
-            assert code == 1
-            assert "server.listen" in said
-            assert str(ports[0]) in said
-            assert "in use" in said
+        config.write_text(to_vendor(receiver, ports).replace('"data"', '"other"'))
+        code, said = await refused(config, "run")
+        assert code == 1
+        assert "server.listen" in said
+        assert str(ports[0]) in said
+        assert "in use" in said
 
-            config.write_text(to_vendor(receiver, ports) + BROKEN)
-            for command in ("run", "check"):
-                code, said = await refused(config, command)
-                assert code == 1
-                for place in PLACES:
-                    assert place in said
-                assert "Traceback" not in said
-                assert not [secret for secret in ENVIRON.values() if secret in said]
-            assert await daemon.ended(signal.SIGTERM) == 0
+        config.write_text(to_vendor(receiver, ports) + BROKEN)
+        for command in ("run", "check"):
+            code, said = await refused(config, command)
+            assert code == 1
+            for place in PLACES:
+                assert place in said
+            assert "Traceback" not in said
+            assert not [secret for secret in ENVIRON.values() if secret in said]
+        assert await daemon.ended(signal.SIGTERM) == 0

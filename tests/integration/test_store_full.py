@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from segment.analytics import request as segment_request
+from segment.analytics.client import Client
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import (
@@ -18,6 +21,7 @@ from tests.support.hub import (
     webhook,
 )
 from tests.support.receiver import OK, Answer, Received, Receiver, receiving
+from tests.support.shim import shim
 
 PADDING = "x" * 20_000
 ENOUGH_PAGES = 2**30
@@ -99,6 +103,41 @@ async def test_writes_that_fail_are_answered_503_until_they_work_again(tmp_path:
         assert (await client.get("/api/status"))["healthy"] is True
         ledger = await client.settled()
         assert ledger["sink"]["delivered"] == len(sender.stored)
+    sender.check(receiver)
+
+
+@pytest.mark.slow
+async def test_an_sdk_waits_until_there_is_space_and_sends_everything_once(tmp_path: Path) -> None:
+    async with (
+        receiving() as receiver,
+        running_hub(tmp_path, config(receiver)) as running,
+        shim(running.client.ingest, []) as proxy,
+    ):
+        sender = Sender(running)
+        assert await sender.send() == 200
+        await running.client.settled()
+        errors: list[Exception] = []
+
+        def run() -> None:
+            client = Client(
+                WRITE_KEY, host=proxy.address, on_error=lambda error, _: errors.append(error)
+            )
+            for number in range(50):
+                client.track("u-1", "Tested", {"padding": "x" * 10_000}, message_id=f"m-{number}")
+            client.flush()
+            client.join()
+
+        async def refused() -> bool:
+            return 503 in proxy.statuses
+
+        with no_file_may_grow((tmp_path / "data" / "junctor.db-wal").stat().st_size):
+            sending = asyncio.create_task(asyncio.to_thread(run))
+            await until(refused)
+        await sending
+        await running.client.settled()
+    segment_request._session.close()
+    assert errors == []
+    sender.stored += [f"m-{number}" for number in range(50)]
     sender.check(receiver)
 
 

@@ -1,14 +1,19 @@
 """The configuration changes while events are on their way: nothing is lost, nothing comes twice."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from tests.support.hub import config_text, everything_to, load, running_hub, webhook
 from tests.support.load import Load
-from tests.support.receiver import receiving
+from tests.support.receiver import Receiver, receiving
 
 RELOADS = 6
+
+
+def has_taken(receiver: Receiver, count: int) -> bool:
+    return len(receiver.taken) >= count
 
 
 async def test_destinations_come_and_go_and_those_that_stay_get_everything_once(
@@ -24,8 +29,7 @@ async def test_destinations_come_and_go_and_those_that_stay_get_everything_once(
             traffic = Load(running.client, Random(5), batch=10, users=20)
             sending = asyncio.create_task(traffic.run(3))
             for number in range(RELOADS):
-                seen = len(receiver.taken)
-                await receiver.until(lambda seen=seen: len(receiver.taken) > seen + 20)
+                await receiver.until(partial(has_taken, receiver, len(receiver.taken) + 20))
                 await running.hub.reload(load(tmp_path, more if number % 2 == 0 else few))
             traffic.end()
             await sending

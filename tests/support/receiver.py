@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -47,7 +48,7 @@ class Received:
             return body
         return list(body["events"]) if "statsigMetadata" in body else [body]
 
-    @property
+    @cached_property
     def message_ids(self) -> list[str]:
         return [event.get("messageId") or event["metadata"]["messageId"] for event in self.events]
 

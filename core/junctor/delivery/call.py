@@ -27,6 +27,9 @@ class ConnectorBug(DeliveryError):
     code = "connector_bug"
 
 
+Mask = Callable[[str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """One request: which events it carried and how it ended (None: delivered).
@@ -61,6 +64,7 @@ async def deliver(
     *,
     time_limit: float,
     clock: Clock,
+    mask: Mask = str,
     most: tuple[int, int] | None = None,
     before_call: Callable[[], float | None] | None = None,
 ) -> Result:
@@ -68,7 +72,7 @@ async def deliver(
 
     `time_limit` is for one call, in seconds; `most` are events and bytes of a call, where `events`
     may be over them. `before_call` is asked before every further call: it returns the seconds to
-    wait, or None to make no more calls.
+    wait, or None to make no more calls. `mask` hides secrets in what errors say.
     """
     result = Result()
     parts = [list(events)] if most is None else pieces(events, *most)
@@ -81,7 +85,7 @@ async def deliver(
             if wait > 0:
                 await clock.sleep(wait)
         part = parts.pop(0)
-        error = await _call(destination, part, time_limit, clock, result)
+        error = await _call(destination, part, time_limit, clock, mask, result)
         if error is None:
             result.delivered += part
         elif isinstance(error, PartialFailure):
@@ -105,11 +109,20 @@ async def deliver(
     return result
 
 
+def _hide_secrets(error: DeliveryError, mask: Mask) -> None:
+    """A vendor may repeat the key it was sent: what is kept and logged must not."""
+    error.message = mask(error.message)
+    if isinstance(error, PartialFailure):
+        for of_item in error.errors.values():
+            of_item.message = mask(of_item.message)
+
+
 async def _call(
     destination: Destination[Settings],
     events: Sequence[Processed],
     time_limit: float,
     clock: Clock,
+    mask: Mask,
     result: Result,
 ) -> DeliveryError | None:
     at, started = clock.now(), clock.monotonic()
@@ -130,6 +143,8 @@ async def _call(
         error = _bug(raised)
     if isinstance(error, PartialFailure) and not error.errors.keys() <= set(range(len(events))):
         error = ConnectorBug("PartialFailure names an item that is not in the batch")
+    if error is not None:
+        _hide_secrets(error, mask)
     duration = round((clock.monotonic() - started) * 1000)
     result.calls.append(CallRecord(round(at * 1000), duration, events, error))
     return error

@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Destination as DestinationSection
 from junctor.config.units import parse_rate
+from junctor.delivery.call import Mask
 from junctor.delivery.recent import Recent
 from junctor.delivery.worker import DestinationWorker, Limits, Reread
 from junctor.model.delivery import DestinationState, Parked, in_order
@@ -21,17 +22,21 @@ from junctor.store.port import Replay, Routed, Settlement, Store
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
-_REPLAY_CHUNK: Final = 500
-_REPLAY_WAIT: Final = 0.5
+_REPLAY_CHUNKS: Final = (100, 500)
+_REPLAY_WAIT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A destination of the configuration: the connector, its section, a digest of its settings."""
+    """A destination of the configuration: the connector, its section, a digest of its settings.
+
+    `mask` hides the settings' secrets in a text.
+    """
 
     connector: Destination[Settings]
     section: DestinationSection
     fingerprint: str
+    mask: Mask = str
 
 
 class Dispatcher:
@@ -84,6 +89,7 @@ class Dispatcher:
                 metrics=self._metrics,
                 live=self._live,
                 logger=self._logger.bind(destination=id),
+                mask=configured.mask,
             )
             await worker.start(folded)
             self.workers[id] = worker
@@ -127,7 +133,7 @@ class Dispatcher:
         total = 0
         until = self._reached(destination, until)
         while after < until:
-            routes, after = await self._replay_chunk(destination, after, until)
+            routes, after = await self._replay_chunk(destination, after, until, _REPLAY_CHUNKS[1])
             total += len(routes)
         return total
 
@@ -189,12 +195,12 @@ class Dispatcher:
     def _is_full(self, worker: DestinationWorker) -> bool:
         """Leave room for live events: a replay has only so many parked at a time."""
         queue = worker.queue
-        crowded = queue.parked >= 2 * _REPLAY_CHUNK or queue.live_behind_replay()
+        crowded = queue.replayed >= _chunk(worker) or queue.live_behind_replay()
         return crowded or bool(worker.state.paused)
 
     async def _advance(self, replay: Replay, worker: DestinationWorker) -> None:
         routes, position = await self._replay_chunk(
-            replay.destination, replay.position, replay.until
+            replay.destination, replay.position, replay.until, _chunk(worker)
         )
         now = round(self._clock.now() * 1000)
         free = worker.queue.reserve({route.profile for route in routes})
@@ -211,14 +217,14 @@ class Dispatcher:
             self._logger.info("replay done", destination=replay.destination, events=moved.count)
 
     async def _replay_chunk(
-        self, destination: str, after: int, until: int
+        self, destination: str, after: int, until: int, most: int
     ) -> tuple[list[Routed], int]:
         """Return the events to send again and the position reached.
 
         An event that was routed to the destination then, or, where the destination did not exist
         then, that the present routes would send.
         """
-        records = [r for r in await self._store.log.read(after, _REPLAY_CHUNK) if r.offset <= until]
+        records = [r for r in await self._store.log.read(after, most) if r.offset <= until]
         if not records:
             return [], until
         original = await self._store.state.routed([record.offset for record in records])
@@ -243,6 +249,12 @@ class Dispatcher:
             parked.id = id
         if destination in self.workers:
             await self.workers[destination].take_parked(park)
+
+
+def _chunk(worker: DestinationWorker) -> int:
+    """Return how many events of a replay go together: live events of a person wait for them."""
+    low, high = _REPLAY_CHUNKS
+    return min(max(4 * worker.limits.batch, low), high)
 
 
 def _by_key(routes: Sequence[Routed], free: set[int], most: int) -> list[tuple[int, ...]]:

@@ -47,6 +47,10 @@ def is_loose(parked: Parked, cursor: int) -> bool:
     return parked.behind and not parked.code and parked.offsets[0] > cursor
 
 
+def _is_replay(group: Group) -> bool:
+    return not group.parked.code and not group.parked.behind
+
+
 class DeliveryQueue:
     """Events read but not settled, and the groups that wait for another try."""
 
@@ -196,10 +200,16 @@ class DeliveryQueue:
         self._busy |= free
         return free
 
+    @property
+    def replayed(self) -> int:
+        """How many events that somebody had parked to be sent again were not tried yet."""
+        groups = self._groups.values()
+        return sum(len(group.parked.offsets) for group in groups if _is_replay(group))
+
     def live_behind_replay(self) -> bool:
         """Whether an event waits for the first time only because of one that is sent again."""
-        heads = (self._blocked[key][0].parked for key in self._held if key in self._blocked)
-        return any(not head.code and not head.behind for head in heads)
+        heads = (self._blocked[key][0] for key in self._held if key in self._blocked)
+        return any(_is_replay(head) for head in heads)
 
     def spill(self) -> list[tuple[Key, list[Processed]]]:
         """Take all held events out of memory, by key, to be parked behind what holds them."""

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from junctor.config.model import Delivery
 from junctor.delivery.backoff import Backoff
 from junctor.delivery.breaker import Breaker
-from junctor.delivery.call import ConnectorBug, Result, deliver
+from junctor.delivery.call import ConnectorBug, Mask, Result, deliver
 from junctor.delivery.queue import DeliveryQueue, Group, is_loose, pieces
 from junctor.delivery.rate import RateLimit
 from junctor.delivery.recent import Recent
@@ -26,7 +26,13 @@ from junctor.model.processed import Decision, Processed
 from junctor.model.record import Record
 from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
-from junctor.sdk.errors import DeliveryError, Disposition, Misconfigured, RateLimited
+from junctor.sdk.errors import (
+    DeliveryError,
+    DestinationUnavailable,
+    Disposition,
+    Misconfigured,
+    RateLimited,
+)
 from junctor.sdk.settings import Settings
 from junctor.store.port import EventLog, Ledger, Settlement, StoreError
 from junctor.telemetry.live import LiveStream
@@ -73,6 +79,7 @@ class DestinationWorker:
         metrics: Metrics,
         live: LiveStream,
         logger: FilteringBoundLogger,
+        mask: Mask = str,
     ) -> None:
         """Prepare; `start` reads the ledger and begins."""
         self.id = state.id
@@ -88,6 +95,7 @@ class DestinationWorker:
         self._metrics = metrics
         self._live = live
         self._logger = logger
+        self._mask = mask
         self.queue = DeliveryQueue(state.cursor, ordered=limits.ordered)
         self._backoff = Backoff(policy.retry.initial, policy.retry.max, random)
         self.breaker = Breaker(
@@ -469,6 +477,7 @@ class DestinationWorker:
         if live:
             result = await deliver(
                 self._destination, live, time_limit=self._policy.timeout, clock=self._clock,
+                mask=self._mask,
                 most=None if group is None else (self.limits.batch, self.limits.bytes),
                 before_call=self._before_next_call,
             )  # fmt: skip
@@ -522,7 +531,10 @@ class DestinationWorker:
         elif isinstance(error, RateLimited):
             retry_at = self.state.hold_until
         else:
-            retry_at = now + round(self._backoff.seconds(number) * 1000)
+            wait = self._backoff.seconds(number)
+            if isinstance(error, DestinationUnavailable) and (error.retry_after or 0) > wait:
+                wait = min(error.retry_after or 0, LONGEST_HOLD)
+            retry_at = now + round(wait * 1000)
         return park_again(
             result, before, number=number, started_at=started_at, retry_at=retry_at, now=now,
             ordered=self.limits.ordered,

@@ -8,6 +8,7 @@ name, nor a redirect, nor a second DNS answer gets past it.
 import socket
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
@@ -59,12 +60,28 @@ class _Transport(AiohttpTransport):
         try:
             response = await super().handle_async_request(request)
             return _unpacked(response) if "content-encoding" in response.headers else response
+        except httpx.ConnectTimeout as error:
+            raise _named(error, request) from error.__cause__
         except aiohttp.ClientError as error:
             raise httpx.RemoteProtocolError(type(error).__name__, request=request) from error
         except TimeoutError as error:
             raise httpx.ReadTimeout("no answer in time", request=request) from error
         except OSError as error:
             raise httpx.ConnectError(type(error).__name__, request=request) from error
+
+
+def _named(error: httpx.ConnectTimeout, request: httpx.Request) -> httpx.TransportError:
+    """Return what it was: below, every failure of a connection is taken for a time-out."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        below = getattr(cause, "certificate_error", None) or cause.os_error
+        reason = getattr(below, "reason", None)  # of TLS
+        if isinstance(below, socket.gaierror):
+            reason = below.strerror
+        return httpx.ConnectError(reason or type(below).__name__, request=request)
+    if isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, TimeoutError):
+        return httpx.RemoteProtocolError(type(cause).__name__, request=request)
+    return error
 
 
 def _unpacked(response: httpx.Response) -> httpx.Response:
@@ -127,6 +144,7 @@ def guarded_client(allow: Sequence[Network]) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=transport,
         headers={"user-agent": "junctor", "accept-encoding": "gzip"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # connectors share the client
         timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,

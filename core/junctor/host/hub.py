@@ -24,6 +24,7 @@ from junctor.api.sources import Ingest
 from junctor.config.load import LoadedConfig
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
+from junctor.host.mask import Mask
 from junctor.host.pull import Puller
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
@@ -268,6 +269,7 @@ class Hub:
                 one.cls(one.settings, self._context(id, one.section.type)),
                 one.section,
                 _fingerprint(one.settings),
+                Mask(one.settings).text,
             )
             for id, one in loaded.destinations.items()
         }

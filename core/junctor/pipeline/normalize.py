@@ -108,7 +108,7 @@ def format_time(milliseconds: int) -> str:
     """Return ISO-8601 UTC text with milliseconds and `Z`."""
     try:
         text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, OSError):
         return format_time(0)
     return text[:-6] + "Z"
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from junctor.model.processed import Decision
 from junctor.model.profile import Profile
+from junctor.sdk.event import NOBODY
 
 SENT: Final = ""
 WRONG_TYPE: Final = "type not accepted"
@@ -136,8 +137,6 @@ def _is_computed(event: Mapping[str, Any]) -> bool:
 
 
 def with_profile(event: Mapping[str, Any], profile: Profile | None) -> Mapping[str, Any]:
-    """Return the event with `profile` and `audiences` beside its fields."""
-    if profile is None:
-        return event
-    view = profile.view()
+    """Return the event with `profile` and `audiences` beside its fields, whatever it calls so."""
+    view = profile.view() if profile is not None else NOBODY
     return {**event, "profile": view.as_dict(), "audiences": view.audiences}

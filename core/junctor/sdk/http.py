@@ -186,7 +186,9 @@ async def send(client: httpx.AsyncClient, request: Request, *, now: float) -> Re
                 f"dialing {refusal.address} is refused: it is not a public address;"
                 " allow it in [egress] if it is meant"
             ) from None
-        raise DestinationUnavailable(f"{type(error).__name__} at {_host(request.url)}") from error
+        why = f": {error}" if isinstance(error, httpx.ConnectError) and str(error) else ""
+        said = f"{type(error).__name__} at {_host(request.url)}{why}"
+        raise DestinationUnavailable(said) from error
     headers = {name.lower(): value for name, value in reply.headers.items()}
     return Response(reply.status_code, bytes(content[:MAX_RESPONSE_BYTES]), headers, now)
 

@@ -429,3 +429,15 @@ def test_who_stood_behind_a_connector_bug_need_not_wait_for_it() -> None:
     )
     assert (tried.parked.retry_at, tried.parked.attempts, tried.parked.started_at) == (900, 1, 50)
     assert (behind.parked.retry_at, behind.parked.attempts, behind.parked.code) == (200, 0, "")
+
+
+async def test_a_key_that_the_vendor_repeats_is_hidden_in_every_error() -> None:
+    def echo(_: list[int]) -> DeliveryError:
+        return PartialFailure(
+            {0: InvalidPayload("bad key sk-123"), 1: DestinationUnavailable("sk-123 is slow")}
+        )
+
+    result, _ = await run(echo, 2, mask=lambda text: text.replace("sk-123", "***"))
+    assert [error.message for _, error in result.dead] == ["bad key ***"]
+    assert result.error is not None
+    assert result.error.message == "*** is slow"

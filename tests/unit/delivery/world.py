@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import orjson
@@ -156,7 +156,6 @@ class World:
     folded: int = 0
     ids: dict[int, str] = field(default_factory=dict)
     rereads: int = 0
-    VERSION: ClassVar[int] = 1
 
     async def start(self) -> "World":
         self.store = SqliteStore.open(self.folder)
@@ -299,17 +298,11 @@ class World:
         await self.settle()
 
     async def finish(self, limit: float = 1e6, id: str = "d") -> None:
-        """Let time pass until nothing is pending."""
+        """Let time pass until nothing is pending and no replay runs."""
         end = self.clock.monotonic() + limit
         await self.settle()
-        while (await self.tally(id)).pending:
+        while (await self.tally(id)).pending or await self.store.ledger.replays():
             due = self.clock.next_due()
-            if due is None:
-                w = self.worker(id)
-                import sys, traceback
-                print("STATE", w.queue.ready, w.queue.held, w.in_flight, len(w._calls), w._wake.is_set(), w._next_wake(), w.queue.position, w._folded, self.log.entries)
-                w._main.print_stack()
-                for c in w._calls: c.print_stack()
             assert due is not None, "something is pending and nobody will ever wake"
             assert self.clock.monotonic() + due <= end, "something stays pending"
             self.clock.tick(due)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from junctor.model.delivery import Outcome
-from junctor.model.profile import IdentityConflict
+from junctor.model.profile import IdentityConflict, Profile
 from junctor.store.port import FoldResult, Settlement, StoreError, StoreLocked, StoreTooNew
-from junctor.store.sqlite import SqliteStore
+from junctor.store.sqlite import SqliteStore, state
 from junctor.store.sqlite import store as module
 
 from .makers import (
@@ -311,6 +311,32 @@ async def test_maintaining_reads_only_the_oldest_rows(store: SqliteStore) -> Non
         if target == 2_000:
             small = await work()
     assert await work() < 1.5 * small
+
+
+async def test_who_falls_out_of_memory_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "_PROFILES_CACHED", 4)
+    monkeypatch.setattr(state, "_IDENTIFIERS_CACHED", 4)
+    store = SqliteStore.open(tmp_path)
+    keys = [("user_id", f"u-{n}") for n in range(1, 13)]
+    for visit in range(1, 9):
+        known = await store.state.resolve(keys)
+        found = await store.state.profiles(list(known.values()))
+        changed = {}
+        for n, key in enumerate(keys, 1):
+            if (n * visit) % 3 != 1:
+                profile = found[known[key]] if key in known else Profile(n, {"user_id": [key[1]]})
+                profile.traits[f"v{visit}"] = (visit, T0)
+                changed[n] = profile
+        await store.state.commit(
+            FoldResult(visit, {keys[n - 1]: n for n in changed}, dict(changed))
+        )
+    found = await store.state.profiles(range(1, 13))
+    for n in range(1, 13):
+        visits = {f"v{visit}" for visit in range(1, 9) if (n * visit) % 3 != 1}
+        assert set(found[n].traits) == visits
+    await store.close()
 
 
 async def test_what_was_folded_by_an_earlier_owner_is_read_by_the_next(tmp_path: Path) -> None:

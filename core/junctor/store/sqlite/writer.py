@@ -216,7 +216,8 @@ class _Call(Generic[T]):
 @contextmanager
 def snapshot(reader: sqlite3.Connection) -> Iterator[None]:
     """Let all reads within see the same commit."""
-    reader.execute("begin")
+    if not reader.in_transaction:  # else an earlier end failed
+        reader.execute("begin")
     try:
         yield
     finally:
