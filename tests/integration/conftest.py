@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from junctor.testkit.doubles import entries_text
 from tests.support.client import HubClient, Reply, basic
 from tests.support.events import track
 from tests.support.hub import (
@@ -17,8 +19,6 @@ from tests.support.hub import (
     webhook,
 )
 from tests.support.receiver import Receiver, receiving
-
-from junctor.testkit.doubles import entries_text
 
 SECOND_KEY = "second-write-key"
 OLD_KEY = "old-write-key"

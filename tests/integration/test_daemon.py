@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+
 from tests.support.client import HubClient, until
 from tests.support.events import track
 from tests.support.hub import ENVIRON, WRITE_KEY, config_text, everything_to, webhook

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.integration.conftest import MAX_BODY, MAX_DECOMPRESSED, World
 from tests.support.client import basic
 from tests.support.events import track

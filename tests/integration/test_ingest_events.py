@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.integration.conftest import SECOND_KEY, World
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY

@@ -6,6 +6,7 @@ import time
 
 import orjson
 import pytest
+
 from tests.integration.conftest import SECOND_KEY, World
 from tests.support import wire
 from tests.support.client import basic

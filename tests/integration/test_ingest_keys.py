@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.integration.conftest import OLD_KEY, SECOND_KEY, TOKEN, World
 from tests.support.client import basic
 from tests.support.events import track

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rudderstack.analytics import request as rudder_request
 from rudderstack.analytics.client import Client
+
 from tests.support.hub import WRITE_KEY, config_text, running_hub
 from tests.support.receiver import Answer, receiving
 from tests.support.shim import BAD_DAYS, shim

@@ -10,6 +10,7 @@ import pytest
 from segment.analytics import request as segment_request
 from segment.analytics.client import Client
 from standardwebhooks import Webhook
+
 from tests.support.client import until
 from tests.support.hub import SIGNING_SECRET, STATSIG_SECRET, WRITE_KEY, config_text, running_hub
 from tests.support.receiver import Answer, Receiver, receiving

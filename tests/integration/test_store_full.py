@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from segment.analytics import request as segment_request
 from segment.analytics.client import Client
+
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import (

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from segment.analytics import request as segment_request
 from segment.analytics.client import Client
+
 from tests.support.hub import WRITE_KEY, config_text, running_hub
 from tests.support.receiver import receiving
 from tests.support.vendors import CRM, LAKE, SLACK, STATSIG, environ, vendors

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, config_text, everything_to, running_hub, webhook

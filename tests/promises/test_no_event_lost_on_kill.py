@@ -12,6 +12,7 @@ from random import Random
 
 import aiohttp
 import pytest
+
 from tests.support.daemon import Daemon, free_port
 from tests.support.hub import NEVER_LOGGED, config_text, webhook
 from tests.support.load import Load

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from tests.support.client import HubClient, until
 from tests.support.daemon import Daemon, free_port
 from tests.support.events import track

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, config_text, everything_to, running_hub, webhook

@@ -8,6 +8,7 @@ from random import Random
 
 import aiohttp
 import pytest
+
 from tests.support.daemon import Daemon, free_port
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, config_text, everything_to, running_hub, webhook

@@ -10,6 +10,7 @@ from typing import Final
 
 import aiohttp
 import orjson
+
 from tests.support.client import HubClient
 from tests.support.hub import ENVIRON
 

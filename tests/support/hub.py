@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import aiohttp
 from structlog.testing import LogCapture
-from tests.support.client import HubClient
 
 from junctor.config.load import LoadedConfig, load_config
 from junctor.host.hub import Hub
 from junctor.host.registry import Registry
 from junctor.testkit.doubles import capturing_log
+from tests.support.client import HubClient
 
 WRITE_KEY: Final = "web-write-key"
 SHARED_SECRET: Final = "topsecret"

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, Final
 
 import aiohttp
+
 from tests.support.client import HubClient
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY

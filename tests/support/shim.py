@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+
 from tests.support.receiver import Answer
 
 LOST: Final = Answer(-1)

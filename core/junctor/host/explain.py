@@ -275,6 +275,9 @@ class _DryState:
     async def commit(self, result: FoldResult) -> None:
         return None
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
     async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
         return {}
 

@@ -34,7 +34,6 @@ from junctor.sdk.context import Clock, Context, SystemClock
 from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import PullSource, PushSource
-from junctor.store.port import StoreError
 from junctor.store.sqlite import SqliteStore
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
@@ -206,23 +205,25 @@ class Hub:
         while True:
             if self._position >= self._tail.head:
                 self._caught_up.set()
-            records = await self._tail.next(self._position, _FOLD_LIMIT)
-            self._caught_up.clear()
-            previous = self._position
             try:
-                await self._flow.fold(records, previous)
-            except StoreError as error:
+                records = await self._tail.next(self._position, _FOLD_LIMIT)
+                self._caught_up.clear()
+                await self._flow.fold(records, self._position)
+            except Exception as error:  # an event's own faults end in the flow: this is the store
                 self._logger.error("the fold waits for the store", error=str(error))
                 await self._clock.sleep(_STORE_RETRY)
+                self.store.state.forget()
                 self._tail.forget()
                 continue
             self._position = records[-1].offset
 
     async def _maintain(self) -> None:
         while True:
-            with suppress(StoreError):
+            try:
                 await self.store.maintain(round(self._clock.now() * 1000))
-            await self._observe()
+                await self._observe()
+            except Exception as error:  # it may heal; health says meanwhile what is wrong
+                self._logger.error("maintenance failed", error=str(error))
             await self._clock.sleep(_STORE_RETRY if self.store.healthy() else _MAINTAIN_SECONDS)
 
     async def _observe(self) -> None:

@@ -142,6 +142,10 @@ class State(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Drop what was handed out since the last commit: it may have been changed in part."""
+        ...
+
     async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
         """Return the routing of the offsets that were folded and are retained."""
         ...

@@ -13,13 +13,13 @@ import pytest_asyncio
 from aiohttp import web
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from tests.support.client import until
-from tests.support.events import track
-from tests.support.hub import WRITE_KEY, RunningHub, config_text, running_hub, webhook
 from yarl import URL
 
 from junctor.api.openapi import openapi
 from junctor_connectors.segment.source import BATCHES, CALLS, PIXEL, SELF_METRICS
+from tests.support.client import until
+from tests.support.events import track
+from tests.support.hub import WRITE_KEY, RunningHub, config_text, running_hub, webhook
 
 DOCUMENT = openapi()
 METHODS = ("get", "post", "put", "delete", "patch", "options", "head")

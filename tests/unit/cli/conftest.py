@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
+
+from junctor.cli.main import main
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import ENVIRON, RunningHub, config_text, running_hub, webhook
-
-from junctor.cli.main import main
 
 ROUTES = """
 [routes.all]

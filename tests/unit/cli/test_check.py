@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.support.hub import STATSIG_SECRET, WRITE_KEY, config_text, everything_to, webhook
 from tests.unit.cli.conftest import CLOSED, Junctor, write_config
 

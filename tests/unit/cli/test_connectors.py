@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.unit.cli.conftest import Done, Junctor, write_config
 
 BUILT_IN = {

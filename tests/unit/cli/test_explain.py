@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.events import track
-from tests.support.hub import load
-from tests.unit.cli.conftest import Daemon, Done, Junctor, config_of, write_config
 
 from junctor.cli.access import Daemon as Client
 from junctor.cli.explain import DaemonPeople
+from tests.support.events import track
+from tests.support.hub import load
+from tests.unit.cli.conftest import Daemon, Done, Junctor, config_of, write_config
 
 CONTRACT = {"event", "profile", "audiences", "routes", "requests"}
 

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.cli.conftest import Junctor
 
 from junctor import __version__
+from tests.unit.cli.conftest import Junctor
 
 COMMANDS = (
     "run", "demo", "check", "explain", "connectors", "new", "conformance", "dead-letters",

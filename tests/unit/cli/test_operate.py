@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from tests.support.hub import running_hub
 from tests.unit.cli.conftest import Daemon, Done, Junctor, config_of, fill, write_config
 

@@ -7,15 +7,6 @@ from typing import Any
 import orjson
 import pytest
 from structlog.testing import LogCapture
-from tests.support.hub import (
-    ENVIRON,
-    config_text,
-    everything_to,
-    load,
-    running_hub,
-    webhook,
-)
-from tests.support.receiver import receiving
 
 from junctor.config.load import LoadedConfig
 from junctor.host.explain import (
@@ -34,6 +25,15 @@ from junctor.pipeline.route import CONDITION, CONSENT, INTEGRATIONS, NO_ROUTE
 from junctor.store.port import FoldResult, IdentifierKey
 from junctor.store.sqlite import SqliteStore
 from junctor.testkit.doubles import START, ManualClock, capturing_log
+from tests.support.hub import (
+    ENVIRON,
+    config_text,
+    everything_to,
+    load,
+    running_hub,
+    webhook,
+)
+from tests.support.receiver import receiving
 
 CRM = "http://127.0.0.1:9/crm"
 BIG = """

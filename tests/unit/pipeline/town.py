@@ -37,6 +37,9 @@ class MemoryState:
     conflicts: list[IdentityConflict] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
 
+    def forget(self) -> None:
+        """Nothing that was handed out is kept."""
+
     async def position(self) -> int:
         return self.at
 

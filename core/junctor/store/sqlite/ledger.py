@@ -58,6 +58,7 @@ class _Settle:
     """Everything that waited for the writer goes in with few statements."""
 
     ledger: "SqliteLedger"
+    proves_room: bool = False
     taken: list[_Waiting] = field(default_factory=list)
 
     def run(self, connection: sqlite3.Connection) -> None:

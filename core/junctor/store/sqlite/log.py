@@ -45,6 +45,10 @@ class _Append:
     previous: int = 0
     stored: list[NewRecord] = field(default_factory=list)
 
+    @property
+    def proves_room(self) -> bool:
+        return bool(self.stored)
+
     def run(self, connection: sqlite3.Connection) -> None:
         self._take()
         if self.requests:

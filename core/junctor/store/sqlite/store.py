@@ -125,12 +125,12 @@ class SqliteStore:
 
     async def maintain(self, now: int) -> None:
         """See Store."""
-        if self.writer.problem:
-            await self.writer.call(_prove_room)
         for _ in range(_TIDY_PIECES):  # in pieces, so that those who write need not wait long
             if not await self.writer.call(lambda connection: self._tidy(connection, now)):
                 break
         await self.writer.call(_shrink)
+        if self.writer.problem:
+            await self.writer.call(_prove_room, proves_room=True)
 
     def size(self) -> int:
         """Return the bytes in use in the file."""

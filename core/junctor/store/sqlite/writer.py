@@ -32,6 +32,11 @@ _CHUNKS: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 class Job(Protocol):
     """A piece of work for the writer."""
 
+    @property
+    def proves_room(self) -> bool:
+        """Whether its commit shows that events can be stored."""
+        ...
+
     def run(self, connection: sqlite3.Connection) -> None:
         """Write, inside the shared transaction; on the writer's thread."""
         ...
@@ -93,9 +98,11 @@ class Writer:
         if len(waiting) == 1:
             self._jobs.put(job())
 
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def call(
+        self, function: Callable[[sqlite3.Connection], T], *, proves_room: bool = False
+    ) -> T:
         """Run `function` in a transaction and return its result once that is durable."""
-        job = _Call(function, self._loop.create_future())
+        job = _Call(function, self._loop.create_future(), proves_room)
         self.submit(job)
         result: T = await job.future
         return result
@@ -152,7 +159,8 @@ class Writer:
                 connection.execute("release job")
             connection.execute("commit")
             self._commits += 1
-            self.problem = problem
+            if problem or any(job.proves_room for job in done):
+                self.problem = problem
         except sqlite3.Error as error:
             if connection.in_transaction:
                 with suppress(sqlite3.Error):  # then the next one finds it open, and tries again
@@ -192,8 +200,12 @@ def _why_unwritable(error: Exception) -> str:
 
 class _Call(Generic[T]):
     def __init__(
-        self, function: Callable[[sqlite3.Connection], T], future: asyncio.Future[T]
+        self,
+        function: Callable[[sqlite3.Connection], T],
+        future: asyncio.Future[T],
+        proves_room: bool,
     ) -> None:
+        self.proves_room = proves_room
         self.function = function
         self.future = future
         self.result: T | None = None
