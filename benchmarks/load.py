@@ -12,7 +12,7 @@ import uvloop
 
 from benchmarks.http import Client
 
-USERS = 20_000
+USERS = 5_000
 _PROPERTIES = {
     "order_id": "o-123456",
     "revenue": 39.95,

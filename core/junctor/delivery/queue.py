@@ -6,7 +6,7 @@ Others pass. Pure bookkeeping: no I/O, no clock of its own.
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from junctor.model.delivery import Parked
@@ -107,21 +107,24 @@ class DeliveryQueue:
     def take(self, most: int, most_bytes: int) -> list[Processed]:
         """Return the next batch and mark its keys as in flight; empty when nothing can go."""
         batch: list[Processed] = []
-        size, ready, ordered = 0, self._ready, self._ordered
-        while ready and len(batch) < most:
+        size, left, ready, ordered = 0, most, self._ready, self._ordered
+        busy, blocked, held = self._busy, self._blocked, self._held
+        while ready and left:
             item = ready[0]
             length = len(item.event.json)
             key = item.profile
-            if ordered and (key in self._busy or key in self._blocked or key in self._held):
-                self._held.setdefault(key, deque()).append(item)
+            if ordered and (key in busy or key in blocked or key in held):
+                held.setdefault(key, deque()).append(item)
                 self._held_count += 1
+                self._ready_bytes -= length
             elif batch and size + length > most_bytes:
                 break
             else:
                 batch.append(item)
                 size += length
+                left -= 1
             ready.popleft()
-            self._ready_bytes -= length
+        self._ready_bytes -= size
         if ordered:
             self._busy.update(item.profile for item in batch)
         return batch
@@ -130,11 +133,12 @@ class DeliveryQueue:
         """Note that events are delivered, filtered, dead or parked: the cursor may pass them."""
         self._settled.update(offsets)
 
-    def release(self, keys: Iterable[Key]) -> None:
+    def release(self, keys: Collection[Key]) -> None:
         """Note that keys are no longer in flight: what they held back may go."""
-        for key in keys:
-            self._busy.discard(key)
-            self._free(key)
+        self._busy.difference_update(keys)
+        if self._blocked or self._held:
+            for key in keys:
+                self._free(key)
 
     def park(self, groups: Sequence[Group], *, first: bool = False) -> None:
         """Add groups, in order, behind those of the same keys, or before them when `first`."""

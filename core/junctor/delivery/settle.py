@@ -126,6 +126,10 @@ def settlement(
 
 def _attempts(result: Result, number: int) -> list[Attempt]:
     """Return a row a call and outcome. An event's final outcome stands in its last call only."""
+    if len(result.calls) == 1 and result.calls[0].error is None:  # by far the most
+        call = result.calls[0]
+        offsets = in_order(item.event.offset for item in call.events)
+        return [Attempt(call.at, call.duration, number, Outcome.DELIVERED, offsets)]
     final: dict[int, _Fate] = {item.event.offset: _DELIVERED for item in result.delivered}
     for outcome, failures in (
         (Outcome.DEAD_LETTER, result.dead),

@@ -105,7 +105,6 @@ class DestinationWorker:
         self._folded = state.cursor
         self._enough = 2 * limits.batch * policy.concurrency
         self._skip: set[int] = set()
-        self._wanted: dict[Decision, bool] = {}
         self._durable_cursor = state.cursor
         self._first_ready_at: float | None = None
         self._probe_at: float | None = None
@@ -182,17 +181,25 @@ class DestinationWorker:
         self._wake.set()
 
     def _take_in(self, read: Sequence[Processed], position: int) -> None:
-        wanted, skip = self._wanted, self._skip
-        events = []
-        for item in read:
-            wants = wanted.get(item.decision)
-            if wants is None:
-                wants = wanted[item.decision] = (self.id, "") in item.decision
-            if wants and not (skip and item.event.offset in skip):
-                events.append(item)
+        events, _ = self._sort_out(read)
+        if self._skip:
+            events = [item for item in events if item.event.offset not in self._skip]
         if events and self._first_ready_at is None:
             self._first_ready_at = self._clock.monotonic()
         self.queue.add(events, position)
+
+    def _sort_out(self, items: Sequence[Processed]) -> tuple[list[Processed], list[Processed]]:
+        """Return the items that are for this destination, and the others."""
+        mine: list[Processed] = []
+        others: list[Processed] = []
+        decision: Decision | None = None
+        into = others
+        for item in items:
+            if item.decision is not decision:  # mostly they share one
+                decision = item.decision
+                into = mine if (self.id, "") in decision else others
+            into.append(item)
+        return mine, others
 
     # -- control ---------------------------------------------------------------------------------
 
@@ -275,6 +282,8 @@ class DestinationWorker:
     def _next_wake(self) -> float | None:
         """Return in how many seconds something is due by itself; None: only when woken."""
         queue, waits = self.queue, []
+        if self._store_down:
+            return None  # who waits for the store wakes
         if queue.cursor != self._durable_cursor and not self.in_flight:
             waits.append(max(0.0, self._cursor_due - self._clock.monotonic()))
         if self.state.paused:
@@ -442,14 +451,11 @@ class DestinationWorker:
     # -- one delivery ----------------------------------------------------------------------------
 
     async def _first_try(self, batch: list[Processed]) -> None:
-        live = [item for item in batch if (self.id, "") in item.decision]
-        filtered = [item for item in batch if (self.id, "") not in item.decision]
-        await self._try(live, filtered, (), None)
+        await self._try(*self._sort_out(batch), (), None)
 
     async def _retry(self, group: Group) -> None:
         items = await self._fetch(group.parked.offsets)
-        live = [item for item in items if (self.id, "") in item.decision]
-        filtered = [item for item in items if (self.id, "") not in item.decision]
+        live, filtered = self._sort_out(items)
         gone = set(group.parked.offsets).difference(item.event.offset for item in items)
         await self._try(live, filtered, tuple(gone), group)
 

@@ -100,17 +100,15 @@ class Identifiers:
         value = identifier_text(raw)
         if value is None or len(value) > _LONGEST:
             return
-        if kind == "email":
-            value = value.lower()
-        if not self._is_blocked(kind, value) and (kind, value) not in keys:
-            keys.append((kind, value))
-
-    def _is_blocked(self, kind: str, value: str) -> bool:
         lower = value.lower()
         if lower in self._blocked or (lower[0] in "0-" and _ONLY_ZEROS.fullmatch(lower)):
-            return True
+            return
         patterns = self._blocked_by_kind.get(kind)
-        return patterns is not None and any(fnmatchcase(lower, p) for p in patterns)
+        if patterns is not None and any(fnmatchcase(lower, pattern) for pattern in patterns):
+            return
+        key = (kind, lower if kind == "email" else value)
+        if key not in keys:
+            keys.append(key)
 
 
 def identify(

@@ -116,6 +116,8 @@ def format_time(milliseconds: int) -> str:
 def identifier_text(value: Any) -> str | None:
     """Return an id as text without surrounding space; None for what can't be an id."""
     if isinstance(value, str):
+        if value and value[0] > " " and value[-1] > " " and value.isascii():
+            return value  # by far the most: nothing to strip
         return value.strip() or None
     if isinstance(value, bool) or value is None:
         return None

@@ -17,6 +17,7 @@ WRONG_TYPE: Final = "type not accepted"
 NO_ROUTE: Final = "no route"
 CONDITION: Final = "condition not met"
 CONSENT: Final = "filtered by end user consent"
+_MOST_REMEMBERED: Final = 4_096
 INTEGRATIONS: Final = "filtered by integrations object"
 
 
@@ -46,46 +47,70 @@ class Router:
     def __init__(self, routes: Sequence[RouteRule], targets: Sequence[Target]) -> None:
         """Prepare the table of one configuration."""
         self.targets = tuple(targets)
-        self._routes = tuple(routes)
-        self._ids = tuple(target.id for target in targets)
-        self._all_sent: Decision = tuple((id, SENT) for id in self._ids)
+        self._routes = tuple((1 << number, route) for number, route in enumerate(routes))
+        self._plain: dict[tuple[str, int, int], Decision] = {}
 
     def decide(self, event: Mapping[str, Any], source: str, profile: Profile | None) -> Decision:
-        """Return the decision for a canonical event."""
-        wanted: set[str] = set()
-        refused: set[str] = set()
-        payload: Mapping[str, Any] | None = None
-        for route in self._routes:
-            if route.sources is not None and source not in route.sources:
-                continue
-            if route.when is not None:
-                if route.reads_profile:
-                    payload = payload or with_profile(event, profile)
-                    matches = route.when(payload)
-                else:
-                    matches = route.when(event)
-                if not matches:
-                    refused |= route.to
-                    continue
-            wanted |= route.to
-        type = event["type"]
-        preferences = consent_preferences(event)
+        """Return the decision for a canonical event.
+
+        Most events say nothing of consent or integrations; for these only their type and the
+        routes that match count, and equal decisions are the same object.
+        """
+        matched, refused = self._match(event, source, profile)
+        consent = consent_preferences(event)
         integrations = event.get("integrations")
+        if consent is None and (not integrations or not isinstance(integrations, dict)):
+            key = (event["type"], matched, refused)
+            decision = self._plain.get(key)
+            if decision is None:
+                decision = self._decision(event, matched, refused, None, None)
+                if len(self._plain) < _MOST_REMEMBERED:
+                    self._plain[key] = decision
+            return decision
         if not isinstance(integrations, dict) or not integrations:
             integrations = None
+        return self._decision(event, matched, refused, consent, integrations)
+
+    def _match(
+        self, event: Mapping[str, Any], source: str, profile: Profile | None
+    ) -> tuple[int, int]:
+        """Return the routes that match and those whose condition does not, as bits."""
+        matched = refused = 0
+        payload: Mapping[str, Any] | None = None
+        for bit, route in self._routes:
+            if route.sources is not None and source not in route.sources:
+                continue
+            if route.when is None:
+                matched |= bit
+                continue
+            if route.reads_profile:
+                payload = payload or with_profile(event, profile)
+            if route.when(payload if payload and route.reads_profile else event):
+                matched |= bit
+            else:
+                refused |= bit
+        return matched, refused
+
+    def _decision(
+        self,
+        event: Mapping[str, Any],
+        matched: int,
+        refused: int,
+        consent: Mapping[str, Any] | None,
+        integrations: Mapping[str, Any] | None,
+    ) -> Decision:
+        wanted = {id for bit, route in self._routes if bit & matched for id in route.to}
+        declined = {id for bit, route in self._routes if bit & refused for id in route.to}
         reasons = []
         for target in self.targets:
-            if type not in target.accepts:
+            if event["type"] not in target.accepts:
                 reason = WRONG_TYPE
             elif target.id not in wanted:
-                reason = CONDITION if target.id in refused else NO_ROUTE
+                reason = CONDITION if target.id in declined else NO_ROUTE
             else:
-                reason = SENT
-                if preferences is not None or integrations is not None:
-                    reason = reconcile(target, event, preferences, integrations)
+                reason = reconcile(target, event, consent, integrations)
             reasons.append((target.id, reason))
-        decision = tuple(reasons)
-        return self._all_sent if decision == self._all_sent else decision
+        return tuple(reasons)
 
 
 def consent_preferences(event: Mapping[str, Any]) -> Mapping[str, Any] | None:

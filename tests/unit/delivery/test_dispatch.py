@@ -7,6 +7,7 @@ import pytest
 
 from junctor.model.record import Record
 from junctor.sdk import DeliveryError, DestinationUnavailable, Event, InvalidPayload
+from junctor.store.port import Settlement
 
 from .conftest import Start
 from .world import Scripted, World, in_turn
@@ -251,6 +252,13 @@ async def test_a_letter_that_is_refused_again_is_a_letter_again(start: Start) ->
 async def test_a_letter_goes_out_once_however_often_it_is_asked_for(start: Start) -> None:
     world = await start(d := Scripted(), flush_interval=0)
     ids = await die(world, d, (1, "a"))
+    settle = world.store.ledger.settle
+
+    async def slowly(settlement: Settlement) -> list[int]:
+        await world.turns(10)
+        return await settle(settlement)
+
+    world.store.ledger.settle = slowly  # type: ignore[method-assign]
     counts = await asyncio.gather(
         world.dispatcher.replay_dead(ids * 2), world.dispatcher.replay_dead(ids)
     )

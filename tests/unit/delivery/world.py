@@ -38,6 +38,13 @@ Script = Callable[[Sequence[Event]], Answer]
 class StepClock(ManualClock):
     """A manual clock that tells when the next sleeper is due."""
 
+    spins = 0
+    """How often somebody asked to be woken at once."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.spins += seconds <= 0
+        await super().sleep(seconds)
+
     def next_due(self) -> float | None:
         """Return the seconds until the next sleeper wakes."""
         due = [at for at, _, woken in self._sleepers if not woken.done()]
@@ -278,9 +285,11 @@ class World:
     async def settle(self) -> None:
         """Let everything run that needs no time to pass."""
         before: object = None
+        spins = 0
         while before != (now := self._progress()):
-            before = now
+            before, spins = now, self.clock.spins
             await self.turns(40)
+        assert self.clock.spins - spins < 5, "somebody turns round and round without getting on"
 
     def _progress(self) -> tuple[int, ...]:
         calls = [len(destination.calls) for destination, _ in self.destinations.values()]

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -109,16 +109,8 @@ class SqliteState:
         self._identifiers.entries.clear()
 
     def _remember(self, result: FoldResult) -> None:
-        for key, profile_id in result.identifiers.items():
-            if profile_id is None:
-                self._identifiers.entries.pop(key, None)
-            else:
-                self._identifiers.keep({key: profile_id})
-        for id, profile in result.profiles.items():
-            if profile is None:
-                self._profiles.entries.pop(id, None)
-            else:
-                self._profiles.keep({id: profile})
+        _keep(self._identifiers, result.identifiers)
+        _keep(self._profiles, result.profiles)
 
     def _write(self, connection: sqlite3.Connection, result: FoldResult) -> None:
         rows: list[tuple[Any, ...]] = [
@@ -153,15 +145,17 @@ class SqliteState:
         )
 
     def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
-        decided = Counter(route.decision for route in routed)
-        ids = {d: self._routings.get(d) or intern(connection, d) for d in decided}
-        insert_rows(
-            connection,
-            "insert into routed",
-            [(route.offset, route.profile, ids[route.decision]) for route in routed],
-        )
+        # by identity: most events of a batch share one decision, and hashing it is not free
+        objects = {id(route.decision): route.decision for route in routed}
+        ids = {
+            key: self._routings.get(decision) or intern(connection, decision)
+            for key, decision in objects.items()
+        }
+        rows = [(route.offset, route.profile, ids[id(route.decision)]) for route in routed]
+        insert_rows(connection, "insert into routed", rows)
         counts: Counter[tuple[str, str]] = Counter()
-        for decision, n in decided.items():
+        for key, n in Counter([id(route.decision) for route in routed]).items():
+            decision = objects[key]
             for destination, reason in decision:
                 counts[destination, "accepted"] += n
                 if reason:
@@ -191,6 +185,16 @@ def position(connection: sqlite3.Connection) -> int:
     """Return the offset up to which the log is folded."""
     row = connection.execute("select value from meta where key = 'position'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _keep(recent: Recent[K, V], changes: Mapping[K, V | None]) -> None:
+    """Take over what was committed; None is what was removed."""
+    kept = {key: value for key, value in changes.items() if value is not None}
+    recent.keep(kept)
+    if len(kept) < len(changes):
+        for key, value in changes.items():
+            if value is None:
+                recent.entries.pop(key, None)
 
 
 def decisions_after(connection: sqlite3.Connection, id: int) -> Iterator[tuple[int, Decision]]:
