@@ -111,10 +111,10 @@ async def deliver(
 
 def _hide_secrets(error: DeliveryError, mask: Mask) -> None:
     """A vendor may repeat the key it was sent: what is kept and logged must not."""
-    error.message = mask(error.message)
+    error.message = mask(str(error.message))
     if isinstance(error, PartialFailure):
         for of_item in error.errors.values():
-            of_item.message = mask(of_item.message)
+            of_item.message = mask(str(of_item.message))
 
 
 async def _call(
@@ -141,8 +141,8 @@ async def _call(
         error = _bug(raised)  # a task of the connector's own was canceled, not this one
     except Exception as raised:
         error = _bug(raised)
-    if isinstance(error, PartialFailure) and not error.errors.keys() <= set(range(len(events))):
-        error = ConnectorBug("PartialFailure names an item that is not in the batch")
+    if isinstance(error, PartialFailure) and not _makes_sense(error, len(events)):
+        error = ConnectorBug("PartialFailure does not give items of the batch an error each")
     if error is not None:
         _hide_secrets(error, mask)
     duration = round((clock.monotonic() - started) * 1000)
@@ -154,6 +154,13 @@ def _bug(raised: BaseException) -> ConnectorBug:
     error = ConnectorBug(f"{type(raised).__name__} in the connector")
     error.__cause__ = raised
     return error
+
+
+def _makes_sense(failure: PartialFailure, events: int) -> bool:
+    return failure.errors.keys() <= set(range(events)) and all(
+        isinstance(error, DeliveryError) and not isinstance(error, PartialFailure)
+        for error in failure.errors.values()
+    )
 
 
 def _sort(

@@ -490,7 +490,8 @@ class DestinationWorker:
         now = self._now()
         started_at = before.started_at or (result.calls[0].at if result.calls else now)
         give_up(
-            result, attempts=number, started_at=max(started_at, self._running_since), now=now,
+            result, attempts=number, now=now,
+            started_at=now if self.state.paused else max(started_at, self._running_since),
             give_up_after=self._policy.retry.give_up_after,
         )  # fmt: skip
         changed = self._judge(result, now)

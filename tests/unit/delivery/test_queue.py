@@ -342,7 +342,7 @@ class UnorderedQueueMachine(QueueMachine):
     ordered = False
 
 
-FEW = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+FEW = settings(max_examples=50, stateful_step_count=30, deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize("machine", [QueueMachine, UnorderedQueueMachine])

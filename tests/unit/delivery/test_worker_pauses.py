@@ -55,19 +55,29 @@ async def test_a_refused_destination_is_paused_and_resumes_by_itself(
     ]  # fmt: skip
 
 
-async def test_a_long_pause_burns_no_event(start: Start) -> None:
-    """Neither its own time nor that of events that had begun to fail before counts."""
-    down = DestinationUnavailable("no")
-    answers: list[DeliveryError | None] = [down, down, AuthenticationFailed("401")]
-    answers += [AuthenticationFailed("401")] * 100 + [None, down]
-    d = Scripted(in_turn(*answers))
-    world = await start(
-        d, flush_interval=0, retry={"initial": "1s", "max": "1s", "give_up_after": "1h"},
-        breaker={"failures": 1000}, concurrency=1,
-    )  # fmt: skip
+PATIENCE = {"initial": "1s", "max": "1s", "give_up_after": "1h"}
+DOWN, REFUSED = DestinationUnavailable("no"), AuthenticationFailed("401")
+
+
+async def test_the_operators_pause_does_not_use_up_an_events_time(start: Start) -> None:
+    d = Scripted(in_turn(DOWN, DOWN, DOWN, DOWN))
+    world = await start(d, flush_interval=0, retry=PATIENCE, breaker={"failures": 1000})
+    await world.send((1, "a"))
+    await world.advance(2.5)
+    await world.worker().pause("over the holidays")
+    await world.advance(86_400 * 5)
+    await world.worker().resume()
+    await world.finish()
+    assert d.taken == ["a"]
+
+
+async def test_probes_that_fail_do_not_use_up_an_events_time(start: Start) -> None:
+    d = Scripted(in_turn(DOWN, DOWN, DOWN, REFUSED, *[DOWN] * 40))
+    world = await start(d, flush_interval=0, retry=PATIENCE, breaker={"failures": 1000})
     await world.send((1, "a"), (2, "b"))
-    await world.advance(86_400 * 2)
-    assert set((await world.fates()).values()) == {"delivered"}
+    await world.advance(PROBE * 50)
+    assert sorted(d.taken) == ["a", "b"]
+    assert (await world.tally()).dead == 0
 
 
 async def test_a_gone_endpoint_is_not_probed(start: Start) -> None:

@@ -288,7 +288,7 @@ class World:
         spins = 0
         while before != (now := self._progress()):
             before, spins = now, self.clock.spins
-            await self.turns(40)
+            await self.turns(20)
         assert self.clock.spins - spins < 5, "somebody turns round and round without getting on"
 
     def _progress(self) -> tuple[int, ...]:
