@@ -150,7 +150,7 @@ async def test_health_returns_by_itself_with_the_space(tmp_path: Path) -> None:
         await running.client.settled()
         with no_file_may_grow((tmp_path / "data" / "junctor.db-wal").stat().st_size):
             assert await sender.send() == 503
-            assert running.hub.operations.healthy()
+            assert running.hub.operations.problem()
         await running.hub.store.maintain(0)  # as every ten seconds
         assert (await running.client.ask("GET", "/health/ready")).status == 200
 

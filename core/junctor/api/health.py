@@ -13,7 +13,7 @@ def health_routes(operations: Operations) -> list[web.RouteDef]:
         return json_reply({"status": "live"})
 
     async def ready(_: web.Request) -> web.Response:
-        problem = operations.healthy()
+        problem = operations.problem()
         if problem:
             return json_reply(
                 {"status": "not ready", "problem": problem}, 503, {"retry-after": "5"}

@@ -45,9 +45,9 @@ class Operations:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def healthy(self) -> str:
+    def problem(self) -> str:
         """Return "" when events can be made durable and are processed, else why not."""
-        return self._store.healthy() or self._broken()
+        return self._store.problem() or self._broken()
 
     async def ledger(self) -> dict[str, Any]:
         """Return the ledger of every destination; `balanced` says whether the sums agree."""
@@ -84,8 +84,8 @@ class Operations:
                 "cursor": worker.queue.cursor if worker is not None else state.cursor,
             }
         return {
-            "healthy": not self.healthy(),
-            "problem": self.healthy() or None,
+            "healthy": not self.problem(),
+            "problem": self.problem() or None,
             "now": iso_time(self._now()),
             "commits": self._store.commits(),
             "log": {"head": head, "folded": folded, "behind": head - folded},

@@ -4,7 +4,6 @@ Nothing here is shared with another destination, so that none can slow its neigh
 """
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from junctor.sdk.errors import (
 from junctor.sdk.settings import Settings
 from junctor.store.port import EventLog, Ledger, Settlement, StoreError
 from junctor.telemetry.live import LiveStream
+from junctor.telemetry.log import place_of
 from junctor.telemetry.metrics import Metrics
 
 LONGEST_HOLD: Final = 3600.0
@@ -602,8 +602,7 @@ class DestinationWorker:
     def _log_bug(self, error: Exception) -> None:
         """Log where a connector breaks, once a place; the exception's text may hold event data."""
         cause = error.__cause__ if isinstance(error, ConnectorBug) else error
-        frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
-        place = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames[-4:]))
+        place = place_of(cause)
         if place not in self._bugs_seen and len(self._bugs_seen) < 100:
             self._bugs_seen.add(place)
             said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__

@@ -7,9 +7,10 @@ stop: listeners, then the fold, then destinations, then the store.
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -22,6 +23,7 @@ from junctor.api.ingest import ingest_app
 from junctor.api.operations import Operations
 from junctor.api.sources import Ingest
 from junctor.config.load import LoadedConfig
+from junctor.config.model import Config
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
 from junctor.host.mask import Mask
@@ -34,6 +36,7 @@ from junctor.sdk.context import Clock, Context, SystemClock
 from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import PullSource, PushSource
+from junctor.store.port import StoreError
 from junctor.store.sqlite import SqliteStore
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
@@ -41,6 +44,14 @@ from junctor.telemetry.metrics import Metrics
 _FOLD_LIMIT: Final = 1_000
 _MAINTAIN_SECONDS: Final = 10.0
 _STORE_RETRY: Final = 1.0
+_RESTART_ONLY: Final[Mapping[str, Callable[[Config], object]]] = MappingProxyType(
+    {
+        "server.listen": lambda config: config.server.listen,
+        "admin": lambda config: config.admin,
+        "store": lambda config: config.store,
+        "log": lambda config: config.log,
+    }
+)
 
 
 class Hub:
@@ -172,10 +183,9 @@ class Hub:
 
         What a connector raises when it is made is raised before anything has changed.
         """
-        for part in ("store", "server", "admin"):
-            old, new = getattr(self.loaded.config, part), getattr(loaded.config, part)
-            if old != new and part != "server":
-                self._logger.warning("takes effect after a restart", section=part)
+        for setting, value in _RESTART_ONLY.items():
+            if value(self.loaded.config) != value(loaded.config):
+                self._logger.warning("takes effect after a restart", setting=setting)
         old_http, self._http = self._http, guarded_client(loaded.config.egress.allow)
         try:
             destinations = self._destinations(loaded)
@@ -185,9 +195,12 @@ class Hub:
             await new_http.aclose()
             raise
         await self._dispatcher.stop(self.loaded.config.server.drain_timeout)
-        for task in [task for task in self._tasks if task.get_name().startswith("pull ")]:
+        pulling = [task for task in self._tasks if task.get_name().startswith("pull ")]
+        for task in pulling:
             task.cancel()
             self._tasks.remove(task)
+        if pulling:
+            await asyncio.wait(pulling)
         self.loaded = loaded
         self._flow.identifiers = Identifiers(loaded.config.identity)
         self._flow.router = router
@@ -209,13 +222,22 @@ class Hub:
                 records = await self._tail.next(self._position, _FOLD_LIMIT)
                 self._caught_up.clear()
                 await self._flow.fold(records, self._position)
-            except Exception as error:  # an event's own faults end in the flow: this is the store
+            except StoreError as error:
                 self._logger.error("the fold waits for the store", error=str(error))
-                await self._clock.sleep(_STORE_RETRY)
-                self.store.state.forget()
-                self._tail.forget()
-                continue
-            self._position = records[-1].offset
+                await self._fold_again_later()
+            except Exception as error:  # an event's own faults end in the flow: this is a bug
+                if not self._broken:
+                    self._logger.error("a part of the hub broke", part="fold", exc_info=error)
+                self._broken = f"the fold broke ({type(error).__name__}); it is tried again"
+                await self._fold_again_later()
+            else:
+                self._position = records[-1].offset
+                self._broken = ""
+
+    async def _fold_again_later(self) -> None:
+        await self._clock.sleep(_STORE_RETRY)
+        self.store.state.forget()
+        self._tail.forget()
 
     async def _maintain(self) -> None:
         while True:
@@ -224,15 +246,15 @@ class Hub:
                 await self._observe()
             except Exception as error:  # it may heal; health says meanwhile what is wrong
                 self._logger.error("maintenance failed", error=str(error))
-            await self._clock.sleep(_STORE_RETRY if self.store.healthy() else _MAINTAIN_SECONDS)
+            await self._clock.sleep(_STORE_RETRY if self.store.problem() else _MAINTAIN_SECONDS)
 
     async def _observe(self) -> None:
         metrics = self.metrics
         metrics.log_head.set(self._tail.head)
         metrics.log_folded.set(self._position)
         metrics.store_bytes.set(self.store.size())
-        metrics.store_commits.set(self.store.writer.commits)
-        metrics.healthy.set(0 if self.operations.healthy() else 1)
+        metrics.store_commits.set(self.store.commits())
+        metrics.healthy.set(0 if self.operations.problem() else 1)
         for id, tally in (await self.store.ledger.tallies()).items():
             metrics.pending.labels(id).set(tally.pending)
         for id, worker in self._dispatcher.workers.items():

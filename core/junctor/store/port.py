@@ -291,8 +291,16 @@ class Store(Protocol):
         """Remove what retention allows and give space back; a bounded piece of work a call."""
         ...
 
-    def healthy(self) -> str:
+    def problem(self) -> str:
         """Return "" when events can be made durable, else why not."""
+        ...
+
+    def keep_for(self, destinations: frozenset[str]) -> None:
+        """Let retention wait for these destinations only; before, it waits for all ever opened."""
+        ...
+
+    def size(self) -> int:
+        """Return the bytes in use."""
         ...
 
     def commits(self) -> int:

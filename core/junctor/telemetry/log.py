@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
 from typing import Any, Final, TextIO, cast
 
 import structlog
@@ -24,9 +26,8 @@ def make_logger(
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_text,
     ]
-    if not pretty:
-        processors.append(structlog.processors.format_exc_info)
     return cast(
         FilteringBoundLogger,
         structlog.wrap_logger(
@@ -36,6 +37,24 @@ def make_logger(
             context_class=dict,
         ),
     )
+
+
+def place_of(error: BaseException | None) -> str:
+    """Return where an exception came from, innermost first; its text may hold event data."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    return " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames[-6:]))
+
+
+def _without_text(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name an exception's type and place instead of printing it."""
+    given = entry.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        entry["exception"] = type(error).__name__
+        entry["place"] = place_of(error)
+    return entry
 
 
 def quiet_libraries(logger: FilteringBoundLogger) -> None:

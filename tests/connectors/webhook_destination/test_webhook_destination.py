@@ -216,7 +216,7 @@ async def test_without_batch_each_event_is_a_request(
 
 async def test_several_events_are_asked_for_only_in_batches(ctx: Context) -> None:
     assert webhook(ctx).batch_limit() == 1
-    assert webhook(ctx, batch=True).batch_limit() == 100
+    assert webhook(ctx, batch=True).batch_limit() == Webhook.manifest.max_batch
 
 
 async def test_every_event_type_is_accepted(ctx: Context) -> None:

@@ -205,7 +205,7 @@ CALL = {**KEY, "userId": "u", "event": "e", "groupId": "g", "previousId": "p"}
     ("method", "path", "body", "status"),
     [
         *(("POST", f"/v1{path}", CALL, 200) for path in CALLS),
-        *(("POST", f"/v1{path}", {**KEY, "batch": [{}, 1]}, 200) for path in BATCHES),
+        *(("POST", f"/v1{path}", {**KEY, "batch": [{}, 1]}, 200) for path in sorted(BATCHES)),
         ("POST", "/v1/m", {}, 200),
         ("POST", "/v1/track", {**KEY, "userId": "u"}, 400),
         ("POST", "/v1/track", {**CALL, "writeKey": "no"}, 401),

@@ -69,4 +69,4 @@ class StoreLaws(LogLaws, StateLaws, LedgerLaws, RetentionLaws):
         )
 
     async def test_a_fresh_store_is_healthy(self, store: Store) -> None:
-        assert store.healthy() == ""
+        assert store.problem() == ""

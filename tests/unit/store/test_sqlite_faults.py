@@ -96,10 +96,10 @@ async def test_what_can_not_be_stored_is_refused_and_later_writes_work(
         for n in range(3):
             with pytest.raises(StoreUnavailable):
                 await store.log.append(big(20, f"{n}"))
-        assert store.healthy() != ""
+        assert store.problem() != ""
     assert heard.commits == []
     assert await asyncio.wait_for(store.log.append([new("after"), new("before")]), 5) == 1
-    assert store.healthy() == ""
+    assert store.problem() == ""
     kept = await everything(store)
     assert ids(kept) == ["before", "after"]
     assert heard.offsets == [kept[1].offset]
@@ -244,7 +244,7 @@ async def test_a_failing_job_does_not_hurt_those_it_shares_a_commit_with(
     assert ids(await everything(store)) == ["first", "second"]
     half = store._reading.execute("select 1 from meta where key = 'half'").fetchall()
     assert half == []
-    assert store.healthy() == ""
+    assert store.problem() == ""
 
 
 async def test_an_append_that_fails_halfway_leaves_nothing_of_itself(store: SqliteStore) -> None:

@@ -108,7 +108,7 @@ class SqliteStore:
         self._writing.close()
         self._lock.close()
 
-    def healthy(self) -> str:
+    def problem(self) -> str:
         """See Store."""
         return self.writer.problem
 

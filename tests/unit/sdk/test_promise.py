@@ -1,0 +1,60 @@
+"""The plug-in API is a promise: a name leaves only after a release that deprecates it."""
+
+import junctor.sdk
+
+PROMISED = {
+    "ALL_EVENTS",
+    "Accepted",
+    "AuthenticationFailed",
+    "Clock",
+    "ConnectorError",
+    "Context",
+    "DeliveryError",
+    "Destination",
+    "DestinationUnavailable",
+    "Disposition",
+    "Event",
+    "EventType",
+    "HttpDestination",
+    "InboundRequest",
+    "InvalidPayload",
+    "MalformedRequest",
+    "Manifest",
+    "MappingError",
+    "MappingRunError",
+    "Misconfigured",
+    "NOBODY",
+    "Page",
+    "PartialFailure",
+    "ProfileView",
+    "PullSource",
+    "PushSource",
+    "RateLimited",
+    "Refused",
+    "Rejected",
+    "Reply",
+    "Request",
+    "RequestTooLarge",
+    "Response",
+    "SDK_VERSION",
+    "Secret",
+    "Settings",
+    "SourceError",
+    "SystemClock",
+    "TemplateError",
+    "Unauthorized",
+    "compile_mapping",
+    "compile_template",
+    "has_placeholders",
+    "idempotency_key",
+    "iso_time",
+    "parse_json",
+    "raise_for_status",
+    "retry_after",
+    "send",
+}
+
+
+def test_no_promised_name_is_missing_and_none_is_added_by_accident() -> None:
+    assert set(junctor.sdk.__all__) == PROMISED
+    assert all(hasattr(junctor.sdk, name) for name in PROMISED)
