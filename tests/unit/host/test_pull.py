@@ -1,5 +1,6 @@
 """Pull sources in the hub: each page is stored with its cursor, a failure goes on from there."""
 
+import io
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
@@ -10,6 +11,7 @@ import pytest
 from junctor.host.pull import Puller
 from junctor.sdk import Context, DestinationUnavailable, Manifest, Page, PullSource, Settings
 from junctor.store.sqlite import SqliteStore
+from junctor.telemetry.log import make_logger
 from junctor.telemetry.metrics import Metrics
 from junctor.testkit.doubles import ManualClock
 
@@ -51,10 +53,7 @@ class Bench:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self.clock = ManualClock()
-        logger = structlog.testing.CapturingLogger()
-        self.logger = structlog.wrap_logger(
-            logger, wrapper_class=structlog.make_filtering_bound_logger(0)
-        )
+        self.logger = make_logger("error", "json", io.StringIO())
         context = Context("crm", httpx.AsyncClient(), self.logger, self.clock)
         self.source = Contacts(NoSettings(), context)
         self.puller = Puller(
