@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from ipaddress import ip_address
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -16,7 +17,6 @@ from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
 
 class BadRequest(Exception):
@@ -51,16 +51,22 @@ def _guard(token: str | None) -> Any:
                 reply.headers["www-authenticate"] = "Bearer"
                 return reply
         else:
-            host = request.host.rpartition(":")[0] if ":" in request.host else request.host
-            if host.removesuffix("]").removeprefix("[") not in {
-                name.strip("[]") for name in _LOOPBACK
-            } and not host.startswith("127."):
+            if not _is_loopback(request.host):
                 return error_reply("forbidden", "without a token only loopback is served", 403)
         if request.method == "POST" and request.content_type != "application/json":
             return error_reply("unsupported_media_type", "content-type: application/json", 415)
         return await handler(request)
 
     return guard
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a Host header names this computer by address or as localhost."""
+    name = host[: host.index("]") + 1] if "]" in host else host.partition(":")[0]
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 @web.middleware

@@ -31,6 +31,8 @@ _PREFLIGHT: Final = {
 }
 _JSON: Final = {"content-type": "application/json"}
 _GZIP_OR_ZLIB: Final = 47
+_SMALL_BODY: Final = 2**20
+_MOST_VALUES: Final = 1_500_000
 
 Sources = Mapping[str, PushSource[Settings]]
 
@@ -128,6 +130,8 @@ class Ingest:
     async def _accept(self, request: web.Request) -> tuple[str, Reply]:
         if self.draining:
             raise Overloaded("the hub is stopping; send again")
+        if (request.content_length or 0) > self._server.max_body:
+            raise RequestTooLarge(f"the body is over {self._server.max_body} bytes")
         self._require_room(request.content_length or 0)
         candidates, path = self._find(request.path)
         received = bytearray()
@@ -135,6 +139,7 @@ class Ingest:
         try:
             await self._receive(request, received)
             text = self._decoded(request, received)
+            _refuse_swarm(text)
             self._waiting += len(text) - len(received)
             body = text
             inbound = InboundRequest(
@@ -224,21 +229,40 @@ class Ingest:
         return _decompress(bytes(body), self._server.max_decompressed)
 
 
+def _refuse_swarm(text: bytes) -> None:
+    """Refuse a body of very many tiny values before it is parsed: as objects they fill the memory.
+
+    A comma, a brace and a bracket stand for a value each; counting them is cheap beside parsing.
+    """
+    if len(text) <= _SMALL_BODY:
+        return
+    values = text.count(b",") + text.count(b"{") + text.count(b"[")
+    if values > _MOST_VALUES:
+        raise RequestTooLarge(f"the body holds over {_MOST_VALUES} values; send smaller batches")
+
+
 def _decompress(body: bytes, most: int) -> bytes:
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        text = decoder.decompress(body, most + 1)
-    except zlib.error:
-        try:  # "deflate" without its wrapper, as some clients send it
-            decoder = zlib.decompressobj(-zlib.MAX_WBITS)
-            text = decoder.decompress(body, most + 1)
+    """Return the text of one or several gzip members, of zlib's or of bare deflate."""
+    text = bytearray()
+    while body:
+        decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+        try:
+            text += decoder.decompress(body, most + 1 - len(text))
         except zlib.error:
-            raise MalformedRequest("the body is not compressed as content-encoding says") from None
-    if len(text) > most:
-        raise RequestTooLarge(f"the decompressed body is over {most} bytes")
-    if not decoder.eof:
-        raise MalformedRequest("the compressed body ends too early")
-    return text
+            if text:
+                raise MalformedRequest("there is something behind the compressed body") from None
+            decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # without its wrapper, as some send it
+            try:
+                text += decoder.decompress(body, most + 1)
+            except zlib.error:
+                message = "the body is not compressed as content-encoding says"
+                raise MalformedRequest(message) from None
+        if len(text) > most:
+            raise RequestTooLarge(f"the decompressed body is over {most} bytes")
+        if not decoder.eof:
+            raise MalformedRequest("the compressed body ends too early")
+        body = decoder.unused_data
+    return bytes(text)
 
 
 def _error(code: str, message: str) -> bytes:

@@ -36,7 +36,7 @@ class Server(Section):
     """Networks of proxies in front of the hub: their X-Forwarded-For names the client."""
     max_body: Size = Field(default=10 * 2**20, gt=0)
     """Largest request body as sent; over it 413. SDKs do not split a batch that got 413."""
-    max_decompressed: Size = Field(default=64 * 2**20, gt=0)
+    max_decompressed: Size = Field(default=32 * 2**20, gt=0)
     """Largest body after gzip or deflate; over it 413."""
     max_event: Size = Field(default=2**20, gt=0)
     """Largest single event; over it the event is kept as rejected, the rest of a batch goes on."""

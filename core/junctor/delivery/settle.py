@@ -14,6 +14,7 @@ BUG_TRIES: Final = 3
 LEAST_TRIES: Final = 3
 """Tries before an event may be given up, however long it took: a pause must not burn events."""
 _LONGEST_MESSAGE: Final = 500
+_LONGEST_CODE: Final = 64
 
 _Fate = tuple[Outcome, str, int | None, str]
 _DELIVERED: Final[_Fate] = (Outcome.DELIVERED, "", None, "")
@@ -136,7 +137,7 @@ def _attempts(result: Result, number: int) -> list[Attempt]:
         (Outcome.DISCARDED, result.discarded),
     ):
         for item, error in failures:
-            final[item.event.offset] = (outcome, error.code, error.status, message_of(error))
+            final[item.event.offset] = (outcome, *_said(error))
     rows: list[Attempt] = []
     for call in reversed(result.calls):
         fates: dict[_Fate, list[int]] = {}
@@ -156,7 +157,7 @@ def _tried(call: CallRecord, index: int) -> _Fate:
         error = error.errors.get(index)
     if error is None:
         return (Outcome.RETRY, "", None, "")
-    return (Outcome.RETRY, error.code, error.status, message_of(error))
+    return (Outcome.RETRY, *_said(error))
 
 
 _LEFT_OUT: Final = {
@@ -174,9 +175,15 @@ def _dead_letter(
 ) -> DeadLetter:
     event = item.event
     return DeadLetter(
-        destination, event.offset, now, error.code, message_of(error), attempts, event.source,
+        destination, event.offset, now, _said(error)[0], message_of(error), attempts, event.source,
         event.message_id, event.type, event.json,
     )  # fmt: skip
+
+
+def _said(error: DeliveryError) -> tuple[str, int | None, str]:
+    """Return code, status and message of an error, whatever a plug-in put there."""
+    status = error.status if isinstance(error.status, int) and 0 <= error.status < 1000 else None
+    return str(error.code)[:_LONGEST_CODE], status, message_of(error)
 
 
 def message_of(error: DeliveryError) -> str:

@@ -665,5 +665,5 @@ class DestinationWorker:
     async def _group(self, parked: Parked) -> Group:
         if not self.limits.ordered:
             return Group(parked, frozenset())
-        items = await self._reread(await self._log.fetch(parked.offsets))
+        items = await self._fetch(parked.offsets)  # the rows are stored: they must not be lost here
         return Group(parked, frozenset(item.profile for item in items))

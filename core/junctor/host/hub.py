@@ -77,6 +77,7 @@ class Hub:
         self._position = 0
         self._broken = ""
         self._caught_up = asyncio.Event()
+        self._folding = asyncio.Lock()
         self.ingest_address = ""
         self.admin_address = ""
 
@@ -202,15 +203,31 @@ class Hub:
         if pulling:
             await asyncio.wait(pulling)
         self.loaded = loaded
-        self._flow.identifiers = Identifiers(loaded.config.identity)
-        self._flow.router = router
-        self._dispatcher = self._new_dispatcher()
-        await self._dispatcher.start(destinations, self._position)
-        self.store.keep_for(frozenset(loaded.destinations))
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
+        async with self._folding:  # no batch is decided by one router and published to the other
+            self._flow.identifiers = Identifiers(loaded.config.identity)
+            self._flow.router = router
+            await self._start_destinations(destinations)
         await old_http.aclose()
         self._logger.info("configuration reloaded")
+
+    async def _start_destinations(self, destinations: dict[str, Configured]) -> None:
+        """Start them, however long the store is not available: there is no way back by now."""
+        while True:
+            self._dispatcher = self._new_dispatcher()
+            try:
+                await self._dispatcher.start(destinations, self._position)
+                self.store.keep_for(frozenset(destinations))
+            except StoreError as error:
+                self._broken = "destinations wait for the store"
+                self._logger.error("destinations wait for the store", error=str(error))
+                await self._dispatcher.stop(0)
+                await self._clock.sleep(_STORE_RETRY)
+                destinations = self._destinations(self.loaded)
+            else:
+                self._broken = ""
+                return
 
     # -- work ------------------------------------------------------------------------------------
 
@@ -221,7 +238,9 @@ class Hub:
             try:
                 records = await self._tail.next(self._position, _FOLD_LIMIT)
                 self._caught_up.clear()
-                await self._flow.fold(records, self._position)
+                async with self._folding:
+                    await self._flow.fold(records, self._position)
+                    self._position = records[-1].offset
             except StoreError as error:
                 self._logger.error("the fold waits for the store", error=str(error))
                 await self._fold_again_later()
@@ -231,7 +250,6 @@ class Hub:
                 self._broken = f"the fold broke ({type(error).__name__}); it is tried again"
                 await self._fold_again_later()
             else:
-                self._position = records[-1].offset
                 self._broken = ""
 
     async def _fold_again_later(self) -> None:

@@ -29,6 +29,8 @@ class Profile:
     first_seen: int = 0
     last_seen: int = 0
     merges: int = 0
+    size: int = 0
+    """About how many bytes it takes encoded: as last measured, plus what was learned since."""
     _plain: tuple[Any, Any, Any] | None = None
 
     def changed(self) -> None:
@@ -70,7 +72,7 @@ class Profile:
     def decode(cls, id: int, text: bytes) -> "Profile":
         """Return the profile that `encode` wrote."""
         identifiers, traits, groups, first_seen, last_seen, merges = orjson.loads(text)
-        return cls(id, identifiers, traits, groups, first_seen, last_seen, merges)
+        return cls(id, identifiers, traits, groups, first_seen, last_seen, merges, size=len(text))
 
 
 def _view(id: int, plain: tuple[Any, Any, Any], first_seen: int, last_seen: int) -> ProfileView:

@@ -18,6 +18,8 @@ from junctor.store.port import IdentifierKey
 
 _BUILT_IN: Final = {"user_id": "userId", "anonymous_id": "anonymousId"}
 _LONGEST: Final = 512
+_MOST_EXTERNAL: Final = 50
+"""External ids read off one event; what joining costs grows with their square."""
 _ONLY_ZEROS: Final = re.compile(r"[0-]*")
 
 
@@ -257,6 +259,7 @@ def _external_ids(context: dict[str, Any]) -> list[tuple[str, Any]]:
     ids = context.get("externalIds")
     if not isinstance(ids, list):
         return []
+    ids = ids[:_MOST_EXTERNAL]
     return [
         (entry["type"], entry.get("id"))
         for entry in ids

@@ -4,6 +4,7 @@ One bad event of a batch never costs the others. The answer waits until the even
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -12,7 +13,7 @@ import orjson
 
 from junctor.model.record import NewRecord, Rejection
 from junctor.pipeline.normalize import identifier_text
-from junctor.sdk.errors import MalformedRequest
+from junctor.sdk.errors import MalformedRequest, RequestTooLarge
 from junctor.sdk.event import EventType
 from junctor.sdk.source import Refused
 from junctor.store.dedupe import dedupe_key
@@ -23,6 +24,9 @@ _LEVELS_OF_JSON: Final = 254
 """As many orjson writes."""
 MOST_PROPERTIES: Final = 10_000
 LONGEST_MESSAGE_ID: Final = 255
+MOST_ITEMS: Final = 20_000
+"""Events in one request; Segment itself takes 2,500."""
+_MOST_REJECTED: Final = 100
 _KEPT_OF_REJECTED: Final = 32_768
 _TYPES: Final = frozenset(type.value for type in EventType)
 _OBJECTS: Final = ("properties", "traits", "context", "integrations")
@@ -39,9 +43,15 @@ class Intake:
         self._new_id = new_id
 
     def record(
-        self, source: str, body: dict[str, Any], received_at: int, *, corrects_clock: bool
+        self,
+        source: str,
+        body: dict[str, Any],
+        received_at: int,
+        *,
+        corrects_clock: bool,
+        named: Counter[str] | None = None,
     ) -> NewRecord:
-        """Return the record of a Segment-shaped event.
+        """Return the record of a Segment-shaped event; `named` counts the names given so far.
 
         Raises:
             MalformedRequest: it can't be an event; the message names the field.
@@ -51,7 +61,7 @@ class Intake:
         if not isinstance(message_id, str):
             message_id = body["messageId"] = identifier_text(message_id)
         if not message_id or message_id.isspace():
-            message_id = body["messageId"] = self._name(source, body)
+            message_id = body["messageId"] = self._name(source, body, named)
         if len(message_id) > LONGEST_MESSAGE_ID:
             raise MalformedRequest(
                 f"messageId: at most {LONGEST_MESSAGE_ID} characters, got {len(message_id)}"
@@ -71,10 +81,11 @@ class Intake:
         key = dedupe_key(source, message_id)
         return NewRecord(source, message_id, received_at, corrects_clock, key, json, body)
 
-    def _name(self, source: str, body: dict[str, Any]) -> str:
+    def _name(self, source: str, body: dict[str, Any], named: Counter[str] | None) -> str:
         """Name an event that has no messageId.
 
-        With a time of its own the same body sent twice is a retry, so it gets the same name.
+        With a time of its own the same body sent twice is a retry, so it gets the same name; equal
+        bodies in one request are several events.
         """
         if not isinstance(body.get("timestamp") or body.get("originalTimestamp"), str):
             return self._new_id()
@@ -83,7 +94,11 @@ class Intake:
             text = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
         except (orjson.JSONEncodeError, RecursionError):
             return self._new_id()
-        return f"junctor-{blake2b(source.encode() + text, digest_size=16).hexdigest()}"
+        name = f"junctor-{blake2b(source.encode() + text, digest_size=16).hexdigest()}"
+        if named is None:
+            return name
+        named[name] += 1
+        return name if named[name] == 1 else f"{name}-{named[name]}"
 
     def records(
         self,
@@ -94,17 +109,29 @@ class Intake:
         *,
         corrects_clock: bool,
     ) -> tuple[list[NewRecord], list[Rejection]]:
-        """Return the records of those that can be events, and the others with their reasons."""
+        """Return the records of those that can be events, and the others with their reasons.
+
+        Raises:
+            RequestTooLarge: there are more than MOST_ITEMS.
+        """
+        if len(bodies) + len(refused) > MOST_ITEMS:
+            raise RequestTooLarge(f"a request may hold at most {MOST_ITEMS} events")
         records = []
-        rejections = [rejection(source, r.item, r.reason, received_at) for r in refused]
+        wrong: list[tuple[Any, str]] = [(one.item, one.reason) for one in refused]
+        named: Counter[str] = Counter()
         for body in bodies:
             try:
                 records.append(
-                    self.record(source, body, received_at, corrects_clock=corrects_clock)
+                    self.record(
+                        source, body, received_at, corrects_clock=corrects_clock, named=named
+                    )
                 )
             except MalformedRequest as error:
-                rejections.append(rejection(source, body, error.message, received_at))
-        return records, rejections
+                wrong.append((body, error.message))
+        kept = [rejection(source, item, why, received_at) for item, why in wrong[:_MOST_REJECTED]]
+        if more := len(wrong) - len(kept):
+            kept.append(rejection(source, None, f"and {more} more of this request", received_at))
+        return records, kept
 
 
 def check(body: Any) -> None:

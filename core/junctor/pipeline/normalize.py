@@ -16,6 +16,7 @@ from junctor.model.record import Record
 
 EARLIEST: Final = 31_536_000_000
 """Times before 1971 are taken for a clock that was never set."""
+_LONGEST_TIME: Final = 64
 FUTURE_TOLERANCE_MS: Final = 60_000
 """A corrected time further than this ahead of its receipt is taken for a broken clock."""
 
@@ -70,7 +71,7 @@ def parse_time(value: Any) -> int | None:
     Text without a zone is UTC. Numbers up to 1e11 are seconds, larger ones milliseconds.
     """
     if isinstance(value, str):
-        return _parse_text(value)
+        return _parse_text(value) if len(value) <= _LONGEST_TIME else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not math.isfinite(value):

@@ -306,11 +306,11 @@ class SqliteLog:
 
 def insert_rejections(connection: sqlite3.Connection, rejections: Sequence[Rejection]) -> None:
     """Store rejected items."""
-    for r in rejections:
-        connection.execute(
-            "insert into rejections (source, received_at, reason, json) values (?, ?, ?, ?)",
-            (r.source, r.received_at, r.reason, r.json),
-        )
+    insert_rows(
+        connection,
+        "insert into rejections (source, received_at, reason, json)",
+        [(r.source, r.received_at, r.reason, r.json) for r in rejections],
+    )
 
 
 def _head(connection: sqlite3.Connection) -> int:

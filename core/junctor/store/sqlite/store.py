@@ -182,11 +182,12 @@ class SqliteStore:
             " where p.destination = d.id), d.cursor)) from destinations d"
         )
         cursors = [cursor for id, cursor in rows if self._active is None or id in self._active]
-        running = connection.execute("select min(position) from replays where position < until")
-        (replaying,) = running.fetchone()
+        replays = connection.execute(
+            "select destination, position from replays where position < until"
+        )
+        replaying = [at for id, at in replays if self._active is None or id in self._active]
         head = connection.execute("select coalesce(max(offset), 0) from log").fetchone()[0]
-        limits = [position(connection), head - 1, *cursors]
-        return int(min(limits if replaying is None else [*limits, replaying]))
+        return int(min(position(connection), head - 1, *cursors, *replaying))
 
 
 def _prove_room(connection: sqlite3.Connection) -> None:
