@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -191,9 +192,11 @@ class _Admin:
             headers={"content-type": "text/event-stream", "cache-control": "no-store"}
         )
         await response.prepare(request)
-        await response.write(b": listening\n\n")
-        async for kind, notice in self._live.watch():
-            await response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(notice)))
+        with suppress(ConnectionResetError):  # the client went away
+            await response.write(b": listening\n\n")
+            async for kind, notice in self._live.watch():
+                data = orjson.dumps(notice)
+                await response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
         return response
 
 

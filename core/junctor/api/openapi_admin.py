@@ -79,6 +79,8 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
             "paused_by": {
                 **MAYBE_TEXT, "description": "operator, error, gone or configuration.",
             },
+            "trouble": {**MAYBE_TEXT, "description": "What the last call failed with."},
+            "next_try": {**MAYBE_TEXT, "description": "When it is called again, ISO-8601."},
             "breaker": {"enum": ["closed", "open", "half_open", None]},
             "pending": COUNT,
             "parked": {"type": ["integer", "null"], "description": "Waiting for another try."},
@@ -111,7 +113,10 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
             "duration_ms": COUNT,
             "outcome": {"enum": ["delivered", "retry", "dead_letter", "discarded", "filtered"]},
             "code": {**MAYBE_TEXT, "description": "The error's code; null when delivered."},
-            "status": {"type": ["integer", "null"], "description": "The vendor's HTTP status."},
+            "status": {
+                "type": ["integer", "null"],
+                "description": "The vendor's HTTP status, of a failed try.",
+            },
             "message": MAYBE_TEXT,
             "batch": {**COUNT, "description": "Events that shared this outcome in the call."},
         }

@@ -77,6 +77,8 @@ class Operations:
                 "state": _state_name(live.paused, worker is not None),
                 "paused": live.paused or None,
                 "paused_by": live.paused_by or None,
+                "trouble": (worker.trouble or None) if worker is not None else None,
+                "next_try": _next_try(live.hold_until, worker, self._now()),
                 "breaker": worker.breaker.state if worker is not None else None,
                 "pending": tallies[state.id].pending,
                 "parked": worker.queue.parked if worker is not None else None,
@@ -260,6 +262,9 @@ class Operations:
         code: str | None,
         since: int | None,
     ) -> list[int]:
+        known = {state.id for state in await self._store.ledger.destinations()}
+        if destination is not None and destination not in known:
+            raise NotFound(f"there is no destination {destination}")
         letters = await self._store.ledger.dead_letters(
             destination, code=code, since=since, limit=_MOST_REPLAYED, ids=ids
         )
@@ -296,6 +301,16 @@ def _state_name(paused: str, configured: bool) -> str:
     if not configured:
         return "not configured"
     return "paused" if paused else "running"
+
+
+def _next_try(hold_until: int, worker: Any, now: int) -> str | None:
+    """Return when a destination in trouble is called again, as far as that is known."""
+    if worker is None:
+        return None
+    due = worker.queue.next_due()
+    opens = now + round(worker.breaker.wait() * 1000)
+    times = [at for at in (hold_until, due or 0, opens) if at > now]
+    return iso_time(max(times)) if times and worker.trouble else None
 
 
 def _fate_name(reason: str, attempts: Sequence[Attempt]) -> str:

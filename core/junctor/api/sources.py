@@ -21,6 +21,7 @@ from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
 _CORS: Final = {
+    "server": "junctor",
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "Retry-After",
 }

@@ -47,13 +47,20 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     show.table(
         ("destination", "state", "pending", "parked", "in flight", "breaker", "why"),
         (
-            (id, d["state"], d["pending"], d["parked"], d["in_flight"], d["breaker"], d["paused"])
+            (id, d["state"], d["pending"], d["parked"], d["in_flight"], d["breaker"], _why(d))
             for id, d in found["destinations"].items()
         ),
     )
     for replay in found["replays"]:
         done = f"{replay['events']} events so far"
         print(f"replay {replay['id']} to {replay['destination']}: {done}")
+
+
+def _why(destination: dict[str, Any]) -> str | None:
+    """Return why a destination is not well: its pause, or what the last call failed with."""
+    trouble = destination["paused"] or destination.get("trouble")
+    due = destination.get("next_try")
+    return f"{trouble}; next try {due}" if trouble and due else trouble
 
 
 def ledger(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:

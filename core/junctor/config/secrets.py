@@ -83,9 +83,10 @@ class Resolver:
             return SecretStr(text) if secret else text
         if secret_only(annotations, value):
             resolved.texts.append(str(value))
-            resolved.problems.append(
-                Problem(written(path), "a secret is written out", _BY_REFERENCE)
-            )
+            said = "a secret is written out"
+            if isinstance(value, dict):
+                said = "this is no reference to a secret"
+            resolved.problems.append(Problem(written(path), said, _BY_REFERENCE))
             return SecretStr(_STAND_IN)
         if not isinstance(value, dict | list):
             return value

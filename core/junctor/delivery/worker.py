@@ -114,6 +114,7 @@ class DestinationWorker:
         self._cursor_due = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
+        self.trouble = ""
         self._store_down = False
         self._retried_last = False
         self._running_since = 0
@@ -290,7 +291,7 @@ class DestinationWorker:
             if self._probe_at is not None and not self.in_flight and self._has_work():
                 waits.append(max(0.0, self._probe_at - self._clock.monotonic()))
             return min(waits, default=None)
-        if self.in_flight >= self._policy.concurrency:
+        if self.in_flight >= self._policy.concurrency or (self._throttled and self.in_flight):
             return min(waits, default=None)  # the end of a call wakes
         gate = max(
             self.breaker.wait(), self._rate.wait(), self.state.hold_until / 1000 - self._clock.now()
@@ -320,6 +321,8 @@ class DestinationWorker:
     def _may_call(self) -> bool:
         if self.in_flight >= self._policy.concurrency or self._stopping or self._store_down:
             return False
+        if self._throttled and self.in_flight:
+            return False  # after a hold one call asks whether it is over
         if self.state.paused:
             probing = self._probe_at is not None and self._clock.monotonic() >= self._probe_at
             return probing and not self.in_flight
@@ -553,9 +556,11 @@ class DestinationWorker:
             self.breaker.inconclusive()
             return False
         error = result.error
+        self.trouble = message_of(error) or error.code if error is not None else ""
         if isinstance(error, RateLimited):
             self.breaker.inconclusive()
-            if self.state.hold_until <= now:  # else a call from before the hold: no news
+            news = self.state.hold_until <= now  # else a call from before the hold
+            if news:
                 self._throttled += 1
             asked = error.retry_after
             if asked is not None and asked > 0:  # 0 and NaN say no more than nothing does
@@ -564,7 +569,8 @@ class DestinationWorker:
                 wait = self._backoff.seconds(self._throttled)
             until = now + round(wait * 1000)
             self.state = replace(self.state, hold_until=max(self.state.hold_until, until))
-            self._logger.info("rate limited", seconds=round(wait, 3))
+            if news:
+                self._logger.info("rate limited", seconds=round(wait, 3))
             return wait > 5
         if error is not None and error.disposition is Disposition.PAUSE:
             self.breaker.inconclusive()

@@ -333,3 +333,17 @@ async def test_an_outage_that_names_its_end_is_believed(start: Start) -> None:
     d = Scripted(in_turn(DOWN("HTTP 503", retry_after=20, status=503)))
     world = await start(d, jitter=1.0, retry=retry(), breaker=NO_BREAKER, flush_interval=0)
     assert await sent(world, d, (1, "a"), wait=30) == [0, 20]
+
+
+async def test_after_a_hold_one_call_asks_whether_it_is_over(start: Start) -> None:
+    limited = [RateLimited("HTTP 429", retry_after=2) for _ in range(4)]
+    d = Scripted(in_turn(*limited), max_batch=1)
+    world = await start(d, concurrency=4, flush_interval=0)
+    await world.send(*((n, f"e{n}") for n in range(8)))
+    await world.advance(1.9)
+    first = len(d.times)
+    assert first <= 4
+    await world.advance(0.2)
+    assert len(d.times) == first + 1 or set((await world.fates()).values()) == {"delivered"}
+    await world.finish()
+    assert set((await world.fates()).values()) == {"delivered"}
