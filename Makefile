@@ -50,6 +50,7 @@ fmt: setup ## format and mend what can be mended
 .PHONY: generate
 generate: setup ## write the generated docs and config.example.toml anew
 	$(BIN)/python -m junctor.host.generate
+	$(BIN)/python -m junctor.testkit docs/rules.md
 
 .PHONY: bench
 bench: setup ## hub against a bare forwarder, in one run

@@ -14,6 +14,7 @@ from junctor.cli.new import ScaffoldError, new_connector
 KINDS: tuple[Literal["destination", "source"], ...] = ("destination", "source")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scaffolds_own_test_passes_at_once(
     kind: Literal["destination", "source"], tmp_path: Path
