@@ -77,9 +77,9 @@ class Operations:
                 "state": _state_name(live.paused, worker is not None),
                 "paused": live.paused or None,
                 "paused_by": live.paused_by or None,
-                "trouble": (worker.trouble or None) if worker is not None else None,
+                "trouble": (worker.standing.trouble or None) if worker is not None else None,
                 "next_try": _next_try(live.hold_until, worker, self._now()),
-                "breaker": worker.breaker.state if worker is not None else None,
+                "breaker": worker.standing.breaker.state if worker is not None else None,
                 "pending": tallies[state.id].pending,
                 "parked": worker.queue.parked if worker is not None else None,
                 "in_flight": worker.in_flight if worker is not None else 0,
@@ -308,9 +308,9 @@ def _next_try(hold_until: int, worker: Any, now: int) -> str | None:
     if worker is None:
         return None
     due = worker.queue.next_due()
-    opens = now + round(worker.breaker.wait() * 1000)
+    opens = now + round(worker.standing.breaker.wait() * 1000)
     times = [at for at in (hold_until, due or 0, opens) if at > now]
-    return iso_time(max(times)) if times and worker.trouble else None
+    return iso_time(max(times)) if times and worker.standing.trouble else None
 
 
 def _fate_name(reason: str, attempts: Sequence[Attempt]) -> str:

@@ -6,20 +6,18 @@ Nothing here is shared with another destination, so that none can slow its neigh
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Delivery
-from junctor.delivery.backoff import Backoff
-from junctor.delivery.breaker import Breaker
 from junctor.delivery.call import ConnectorBug, Mask, Result, deliver
 from junctor.delivery.queue import DeliveryQueue, Group, is_loose, pieces
-from junctor.delivery.rate import RateLimit
 from junctor.delivery.recent import Recent
 from junctor.delivery.settle import give_up, message_of, park_again, settlement
+from junctor.delivery.standing import Standing
 from junctor.model.delivery import DestinationState, Parked
 from junctor.model.processed import Decision, Processed
 from junctor.model.record import Record
@@ -27,10 +25,6 @@ from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
 from junctor.sdk.errors import (
     DeliveryError,
-    DestinationUnavailable,
-    Disposition,
-    Misconfigured,
-    RateLimited,
 )
 from junctor.sdk.settings import Settings
 from junctor.store.port import EventLog, Ledger, Settlement, StoreError
@@ -38,8 +32,6 @@ from junctor.telemetry.live import LiveStream
 from junctor.telemetry.log import place_of
 from junctor.telemetry.metrics import Metrics
 
-LONGEST_HOLD: Final = 3600.0
-"""Longest wait that a Retry-After is believed, in seconds."""
 _CURSOR_EVERY: Final = 1.0
 _STORE_RETRY: Final = 1.0
 _CLOCK_SET: Final = 1.0
@@ -83,7 +75,6 @@ class DestinationWorker:
     ) -> None:
         """Prepare; `start` reads the ledger and begins."""
         self.id = state.id
-        self.state = state
         self._destination = destination
         self._policy = policy
         self.limits = limits
@@ -97,27 +88,21 @@ class DestinationWorker:
         self._logger = logger
         self._mask = mask
         self.queue = DeliveryQueue(state.cursor, ordered=limits.ordered)
-        self._backoff = Backoff(policy.retry.initial, policy.retry.max, random)
-        self.breaker = Breaker(
-            policy.breaker.failures, policy.breaker.cooldown, policy.retry.max, clock.monotonic
+        self.standing = Standing(
+            state, policy, limits.rate, clock=clock, random=random, logger=logger
         )
-        self._rate = RateLimit(limits.rate, clock.monotonic)
         self._folded = state.cursor
         self._enough = 2 * limits.batch * policy.concurrency
         self._skip: set[int] = set()
         self._durable_cursor = state.cursor
         self._first_ready_at: float | None = None
-        self._probe_at: float | None = None
-        self._throttled = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._slots: set[asyncio.Task[None]] = set()
         self._cursor_due = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
-        self.trouble = ""
         self._store_down = False
         self._retried_last = False
-        self._running_since = 0
         self._skew = clock.now() - clock.monotonic()
         self._main: asyncio.Task[None] | None = None
         self._bugs_seen: set[str] = set()
@@ -135,8 +120,6 @@ class DestinationWorker:
         for parked in groups:
             if not is_loose(parked, cursor):
                 self.queue.park([await self._group(parked)])
-        if self.state.paused:
-            self._schedule_probe()
         await self._start_connector()
         self._main = asyncio.create_task(self._run(), name=f"destination {self.id}")
 
@@ -166,8 +149,12 @@ class DestinationWorker:
         except Exception as error:
             self._log_bug(error)
             said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__
-            reason = f"the connector could not start: {said}"
-            self.state = replace(self.state, paused=reason, paused_by="start", paused_code="")
+            self.standing.pause(f"the connector could not start: {said}", "start")
+
+    @property
+    def state(self) -> DestinationState:
+        """Its pause and hold, as they are to be stored."""
+        return self.standing.state
 
     @property
     def in_flight(self) -> int:
@@ -206,22 +193,16 @@ class DestinationWorker:
 
     async def pause(self, reason: str) -> None:
         """Stop calling, by the operator's wish; events are kept."""
-        await self._set_state(
-            replace(self.state, paused=reason, paused_by="operator", paused_code="")
-        )
-        self._probe_at = None
+        self.standing.pause(reason, "operator")
+        await self._ledger.pause(self.state)
 
     async def resume(self) -> None:
         """Go on, at once with what waited."""
         failed_start = self.state.paused_by == "start"
-        await self._set_state(
-            replace(self.state, paused="", paused_by="", paused_code="", hold_until=0)
-        )
-        self._probe_at = None
-        self._running_since = self._now()
+        self.standing.resume(self._now())
+        await self._ledger.pause(self.state)
         if failed_start:
             await self._start_connector()
-        self.breaker.succeeded()
         self.queue.hasten(self._now(), ("destination_unavailable", "authentication_failed",
                                         "misconfigured", "rate_limited"))  # fmt: skip
         self._wake.set()
@@ -261,9 +242,7 @@ class DestinationWorker:
         if abs(skew - self._skew) > _CLOCK_SET:
             milliseconds = round((skew - self._skew) * 1000)
             self.queue.shift(milliseconds)
-            if self.state.hold_until:
-                held = self.state.hold_until + milliseconds
-                self.state = replace(self.state, hold_until=held)
+            self.standing.shift(milliseconds)
             self._skew = skew
 
     async def _pause_until(self, seconds: float | None) -> None:
@@ -287,22 +266,21 @@ class DestinationWorker:
             return None  # who waits for the store wakes
         if queue.cursor != self._durable_cursor and not self.in_flight:
             waits.append(max(0.0, self._cursor_due - self._clock.monotonic()))
-        if self.state.paused:
-            if self._probe_at is not None and not self.in_flight and self._has_work():
-                waits.append(max(0.0, self._probe_at - self._clock.monotonic()))
-            return min(waits, default=None)
-        if self.in_flight >= self._policy.concurrency or (self._throttled and self.in_flight):
+        standing = self.standing
+        if self.in_flight >= (1 if standing.is_alone() else self._policy.concurrency):
             return min(waits, default=None)  # the end of a call wakes
-        gate = max(
-            self.breaker.wait(), self._rate.wait(), self.state.hold_until / 1000 - self._clock.now()
-        )
+        if self.state.paused:
+            probe = standing.probe_wait()
+            if probe is not None and self._has_work():
+                waits.append(probe)
+            return min(waits, default=None)
+        gate = standing.gate()
         if queue.ready:
             waits.append(max(gate, self._flush_wait()))
         due = queue.next_due()
         if due is not None:
-            probe = self.breaker.state != "closed"
-            waits.append(gate if probe else max(gate, due / 1000 - self._clock.now()))
-        if self.breaker.state == "half_open" and self.in_flight:
+            waits.append(gate if standing.probing else max(gate, due / 1000 - self._clock.now()))
+        if standing.breaker.state == "half_open" and self.in_flight:
             return None
         return max(0.0, min(waits)) if waits else None
 
@@ -321,19 +299,10 @@ class DestinationWorker:
     def _may_call(self) -> bool:
         if self.in_flight >= self._policy.concurrency or self._stopping or self._store_down:
             return False
-        if self._throttled and self.in_flight:
-            return False  # after a hold one call asks whether it is over
-        if self.state.paused:
-            probing = self._probe_at is not None and self._clock.monotonic() >= self._probe_at
-            return probing and not self.in_flight
-        return (
-            self.breaker.may_call()
-            and self._rate.wait() == 0
-            and self.state.hold_until <= self._now()
-        )
+        return self.standing.may_call(self.in_flight)
 
     def _start_call(self) -> bool:
-        probing = bool(self.state.paused) or self.breaker.state != "closed"
+        probing = self.standing.probing
         if probing or not self._retried_last:
             return self._start_retry(probing) or self._start_first_try(probing)
         return self._start_first_try(probing) or self._start_retry(probing)  # in turn: no starving
@@ -358,10 +327,7 @@ class DestinationWorker:
         return True
 
     def _launch(self, work: Coroutine[Any, Any, None]) -> None:
-        self._rate.started()
-        self.breaker.started()
-        if self.state.paused:
-            self._schedule_probe()
+        self.standing.called()
         task = asyncio.create_task(work)
         self._calls.add(task)
         self._slots.add(task)
@@ -389,7 +355,7 @@ class DestinationWorker:
 
     def _may_read(self) -> bool:
         """A paused destination reads no further than it needs for a probe."""
-        probes = self._probe_at is not None and not self.in_flight
+        probes = self.standing.probes_pause and not self.in_flight
         return not self.state.paused or (probes and not self._has_work())
 
     async def _read_log(self, limit: int) -> None:
@@ -494,10 +460,13 @@ class DestinationWorker:
         started_at = before.started_at or (result.calls[0].at if result.calls else now)
         give_up(
             result, attempts=number, now=now,
-            started_at=now if self.state.paused else max(started_at, self._running_since),
+            started_at=now if self.state.paused else max(started_at, self.standing.running_since),
             give_up_after=self._policy.retry.give_up_after,
         )  # fmt: skip
-        changed = self._judge(result, now)
+        lesson = self.standing.learn(result, now)
+        self.queue.hasten(now, lesson.hasten)
+        if isinstance(result.error, ConnectorBug):
+            self._log_bug(result.error)
         if (task := asyncio.current_task()) is not None:
             self._slots.discard(task)  # the next call need not wait for the disk
         self._wake.set()
@@ -520,90 +489,24 @@ class DestinationWorker:
             self.queue.park(park, first=True)
         self.queue.release(keys)
         self._count(result, filtered)
-        if changed:
+        if lesson.changed:
             await self._store_state()
 
     def _before_next_call(self) -> float | None:
         if self._stopping:
             return None
-        wait = self._rate.wait()
-        self._rate.started()
-        return wait
+        return self.standing.called_again()
 
     def _park_again(
         self, result: Result, before: Parked, number: int, started_at: int, now: int
     ) -> list[Group]:
-        error = result.error
         if not result.again:
             return []
-        if error is None or error.disposition is Disposition.PAUSE:
-            retry_at = now
-        elif isinstance(error, RateLimited):
-            retry_at = self.state.hold_until
-        else:
-            wait = self._backoff.seconds(number)
-            if isinstance(error, DestinationUnavailable) and (error.retry_after or 0) > wait:
-                wait = min(error.retry_after or 0, LONGEST_HOLD)
-            retry_at = now + round(wait * 1000)
+        retry_at = self.standing.retry_at(result.error, number, now)
         return park_again(
             result, before, number=number, started_at=started_at, retry_at=retry_at, now=now,
             ordered=self.limits.ordered,
         )  # fmt: skip
-
-    def _judge(self, result: Result, now: int) -> bool:
-        """Let breaker, hold and pause learn from a result; return whether to store the state."""
-        if not result.calls:
-            self.breaker.inconclusive()
-            return False
-        error = result.error
-        self.trouble = message_of(error) or error.code if error is not None else ""
-        if isinstance(error, RateLimited):
-            self.breaker.inconclusive()
-            news = self.state.hold_until <= now  # else a call from before the hold
-            if news:
-                self._throttled += 1
-            asked = error.retry_after
-            if asked is not None and asked > 0:  # 0 and NaN say no more than nothing does
-                wait = min(asked, LONGEST_HOLD)
-            else:
-                wait = self._backoff.seconds(self._throttled)
-            until = now + round(wait * 1000)
-            self.state = replace(self.state, hold_until=max(self.state.hold_until, until))
-            if news:
-                self._logger.info("rate limited", seconds=round(wait, 3))
-            return wait > 5
-        if error is not None and error.disposition is Disposition.PAUSE:
-            self.breaker.inconclusive()
-            permanent = isinstance(error, Misconfigured) and error.permanent
-            if self.state.paused and not (permanent and self.state.paused_by == "error"):
-                return False
-            self._logger.error("destination paused", code=error.code, reason=message_of(error))
-            by = "gone" if permanent else "error"
-            reason = message_of(error) or error.code
-            self.state = replace(self.state, paused=reason, paused_by=by, paused_code=error.code)
-            self._probe_at = None
-            self._schedule_probe()
-            return True
-        if isinstance(error, ConnectorBug):
-            self.breaker.inconclusive()
-            self._log_bug(error)
-            return False
-        if error is not None and not result.delivered:
-            if self.breaker.failed():
-                self._logger.warning("breaker opened", reason=message_of(error))
-            return False
-        self._throttled = 0
-        if self.breaker.succeeded():
-            self._logger.info("breaker closed")
-            self.queue.hasten(now, ("destination_unavailable",))
-        if self.state.paused_by == "error":
-            self._logger.info("destination resumed by itself")
-            self.queue.hasten(now, (self.state.paused_code,))
-            self.state = replace(self.state, paused="", paused_by="", paused_code="")
-            self._probe_at = None
-            self._running_since = now
-            return True
-        return False
 
     def _log_bug(self, error: Exception) -> None:
         """Log where a connector breaks, once a place; the exception's text may hold event data."""
@@ -641,7 +544,7 @@ class DestinationWorker:
                 "filtered": len(filtered) + len(result.discarded),
                 "code": error.code if error is not None else "",
                 "error": error.message if error is not None else "",
-                "breaker": self.breaker.state,
+                "breaker": self.standing.breaker.state,
                 "paused": bool(self.state.paused),
             },
         )
@@ -650,14 +553,6 @@ class DestinationWorker:
 
     def _now(self) -> int:
         return round(self._clock.now() * 1000)
-
-    def _schedule_probe(self) -> None:
-        if self.state.paused_by == "error":
-            self._probe_at = self._clock.monotonic() + self._policy.pause_probe
-
-    async def _set_state(self, state: DestinationState) -> None:
-        self.state = state
-        await self._ledger.pause(state)
 
     async def _store_state(self) -> None:
         """Store the state as it is by now: an operator may have changed it meanwhile."""

@@ -217,7 +217,7 @@ async def test_the_breaker_opens_probes_with_one_call_and_closes(start: Start) -
     )  # fmt: skip
     await world.send(*[(key, f"e{key}") for key in range(3)])
     await world.settle()
-    assert world.worker().breaker.state == "open"
+    assert world.worker().standing.breaker.state == "open"
     await world.send(*[(key, f"e{key}") for key in range(3, 20)])
     await world.advance(4.9)
     assert len(d.calls) == 3, "left alone"
@@ -227,7 +227,7 @@ async def test_the_breaker_opens_probes_with_one_call_and_closes(start: Start) -
     assert d.times[3:] == [5.0, 15.0], "the pause doubles"
     d.script = lambda _: None
     await world.advance(20)
-    assert world.worker().breaker.state == "closed"
+    assert world.worker().standing.breaker.state == "closed"
     assert set(d.times[5:]) == {35.0}, "what had failed does not wait for its time"
     assert len(d.taken) == 20
     assert d.most_running <= 4
@@ -243,7 +243,7 @@ async def test_while_the_probe_is_out_nothing_else_goes(start: Start) -> None:
     await world.advance(60)
     assert len(d.calls) == 2
     assert d.running == 1
-    assert world.worker().breaker.state == "half_open"
+    assert world.worker().standing.breaker.state == "half_open"
     d.script = lambda _: None
     d.release()
     await world.finish()
@@ -269,7 +269,7 @@ async def test_refusals_of_single_events_do_not_open_the_breaker(start: Start) -
     world = await start(d, breaker={"failures": 1, "cooldown": 50}, flush_interval=0)
     await world.send(*[(key, f"e{key}") for key in range(10)])
     await world.settle()
-    assert world.worker().breaker.state == "closed"
+    assert world.worker().standing.breaker.state == "closed"
     assert (await world.tally()).dead == 10
 
 
