@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,7 @@ from junctor.model.delivery import (
 from junctor.model.record import Record
 from junctor.store.port import Replay, Settlement, StoreError, Tally
 from junctor.store.sqlite.state import (
-    Decision,
-    SqliteState,
     count,
-    decisions_after,
     intern,
     position,
 )
@@ -138,8 +135,13 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
         )
 
 
-def _routings_to(destination: str, decisions: Mapping[int, Decision]) -> list[int]:
-    return [id for id, decision in decisions.items() if (destination, "") in decision]
+_ROUTED_TO = "routing in (select id from routings where instr(decision, ?))"
+"""In SQL, not as a list of ids: senders choose `integrations`, so there may be very many."""
+
+
+def _sent_to(destination: str) -> str:
+    """Return what the text of every decision holds that sends an event to `destination`."""
+    return orjson.dumps((destination, "")).decode()
 
 
 def _restore(connection: sqlite3.Connection, dead: Sequence[int]) -> None:
@@ -182,11 +184,10 @@ def _park(connection: sqlite3.Connection, destination: str, group: Parked) -> in
 class SqliteLedger:
     """Ledger on SQLite."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection, state: SqliteState) -> None:
-        """Use the store's writer, reading connection and the interned decisions of `state`."""
+    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+        """Use the store's writer and reading connection."""
         self._writer = writer
         self._reader = reader
-        self._state = state
         self.waiting: deque[_Waiting] = deque()
 
     async def open(self, destination: str, start: int) -> DestinationState:
@@ -233,14 +234,11 @@ class SqliteLedger:
     ) -> tuple[list[Record], int]:
         """See Ledger."""
         end = position(self._reader) if upto is None else upto
-        decisions = self._state.decisions()  # after `end`: none up to there is missing
-        routings = _routings_to(destination, decisions)
-        marks = ",".join("?" * len(routings))
         rows = self._reader.execute(
             "select l.offset, source, message_id, received_at, corrects_clock, json"
             f" from routed r join log l on l.offset = r.offset where r.offset > ? and"
-            f" r.offset <= ? and r.routing in ({marks}) order by r.offset limit ?",
-            (after, end, *routings, limit),
+            f" r.offset <= ? and r.{_ROUTED_TO} order by r.offset limit ?",
+            (after, end, _sent_to(destination), limit),
         ).fetchall()
         records = [Record(*row) for row in rows]
         return records, records[-1].offset if len(records) == limit else max(end, after)
@@ -314,7 +312,6 @@ class SqliteLedger:
         for destination, name, value in reader.execute("select * from counters"):
             counters[destination, name] = value
         tallies = {}
-        decisions = self._state.decisions()
         for state in self._states(reader):
             (parked,) = reader.execute(
                 "select coalesce(sum(count), 0) from parked where destination = ?", (state.id,)
@@ -324,7 +321,7 @@ class SqliteLedger:
                 counters[state.id, "delivered"],
                 counters[state.id, "filtered"],
                 counters[state.id, "dead"],
-                self._unsettled(reader, state, decisions, _END) + int(parked) + unfolded,
+                self._unsettled(reader, state, _END) + int(parked) + unfolded,
             )
         return tallies
 
@@ -332,16 +329,12 @@ class SqliteLedger:
         self,
         connection: sqlite3.Connection,
         state: DestinationState,
-        decisions: Mapping[int, Decision],
         upto: int,
     ) -> int:
         """Count what is routed to a destination up to an offset, and neither settled nor parked."""
-        routings = _routings_to(state.id, decisions)
-        marks = ",".join("?" * len(routings))
         (unread,) = connection.execute(
-            "select count(*) from routed where offset > ? and offset <= ?"
-            f" and routing in ({marks})",
-            (state.cursor, upto, *routings),
+            f"select count(*) from routed where offset > ? and offset <= ? and {_ROUTED_TO}",
+            (state.cursor, upto, _sent_to(state.id)),
         ).fetchone()
         beyond = self._settled_beyond(connection, state.id, state.cursor)
         return int(unread) - sum(offset <= upto for offset in beyond)
@@ -350,12 +343,11 @@ class SqliteLedger:
         """Count as filtered what retention takes, up to an offset, from those still behind it.
 
         Only destinations that are no longer configured are; the sums stay true for them too. Runs
-        on the writer's thread, so it reads the decisions itself.
+        on the writer's thread.
         """
         for state in self._states(connection):
             if state.cursor < upto:
-                decisions = dict(decisions_after(connection, 0))
-                lost = self._unsettled(connection, state, decisions, upto)
+                lost = self._unsettled(connection, state, upto)
                 count(connection, Counter({(state.id, "filtered"): lost}))
                 connection.execute(
                     "update destinations set cursor = ? where id = ?", (upto, state.id)

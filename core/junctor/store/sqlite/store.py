@@ -49,7 +49,7 @@ class SqliteStore:
         self.writer = Writer(writing, asyncio.get_running_loop())
         self.log = SqliteLog(self.writer, reading, round(dedupe_window * 1000))
         self.state = SqliteState(self.writer, reading)
-        self.ledger = SqliteLedger(self.writer, reading, self.state)
+        self.ledger = SqliteLedger(self.writer, reading)
         self._active: frozenset[str] | None = None
 
     @classmethod
