@@ -105,6 +105,8 @@ class _Admin:
             web.post("/api/dead-letters/purge", self.purge_dead),
             web.get("/api/replays", self.replays),
             web.post("/api/replays", self.replay),
+            web.get("/api/suppressions", self.suppressions),
+            web.post("/api/suppressions", self.suppress),
             web.get("/api/profiles/{kind}/{value}", self.profile),
             web.post("/api/destinations/{id}/pause", self.pause),
             web.post("/api/destinations/{id}/resume", self.resume),
@@ -174,6 +176,18 @@ class _Admin:
         dry_run = _flag(body, "dry_run")
         done = await self._operations.replay(destination, since, until, dry_run=dry_run)
         return json_reply(done, 200 if dry_run else 202)
+
+    async def suppressions(self, _: web.Request) -> web.Response:
+        return json_reply({"suppressions": await self._operations.suppressions()})
+
+    async def suppress(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        ids = body.get("user_ids")
+        if not isinstance(ids, list) or not all(isinstance(id, str) and id.strip() for id in ids):
+            raise BadRequest("user_ids: a list of user ids as text")
+        suppressed = _flag(body, "suppressed") if "suppressed" in body else True
+        await self._operations.suppress([id.strip() for id in ids], suppressed=suppressed)
+        return json_reply({"user_ids": len(ids), "suppressed": suppressed})
 
     async def pause(self, request: web.Request) -> web.Response:
         reason = (await _body(request)).get("reason", "")

@@ -322,6 +322,28 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             description="The ledger still counts them as dead.",
         )
     },
+    "/api/suppressions": {
+        "get": _admin(
+            "Users whose events are not stored",
+            {
+                "200": json_answer(
+                    "All, by id.",
+                    object_of(
+                        {"suppressions": list_of(object_of({"user_id": TEXT, "since": TIME}))}
+                    ),
+                )
+            },
+        ),
+        "post": _admin(
+            "Store no more events of users, or store them again",
+            {"200": json_answer("Done.", object_of({"user_ids": COUNT, "suppressed": FLAG}))},
+            body=body_of(
+                {"user_ids": list_of({**TEXT, "pattern": r"\S"}), "suppressed": FLAG},
+                ["user_ids"],
+            ),
+            description="Their requests are answered 200 and counted; all sources, by userId.",
+        ),
+    },
     "/api/replays": {
         "get": _admin(
             "Running replays",

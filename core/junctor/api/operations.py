@@ -31,16 +31,19 @@ class Operations:
         *,
         clock: Clock,
         sources: Callable[[], Sequence[str]],
+        suppressed: set[str] | None = None,
         broken: Callable[[], str] = lambda: "",
     ) -> None:
         """Work on `store`; `dispatcher` is None when no daemon runs.
 
-        `broken` returns which part of the hub ended by a fault of its own, or "".
+        `suppressed` are the user ids that ingest leaves out. `broken` returns which part of the
+        hub ended by a fault of its own, or "".
         """
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
         self._sources = sources
+        self._suppressed = set() if suppressed is None else suppressed
         self._broken = broken
 
     # -- reading ---------------------------------------------------------------------------------
@@ -196,7 +199,21 @@ class Operations:
             for r in await self._store.ledger.replays()
         ]  # fmt: skip
 
+    async def suppressions(self) -> list[dict[str, Any]]:
+        """Return the suppressed users."""
+        found = await self._store.log.suppressed()
+        return [{"user_id": id, "since": iso_time(since)} for id, since in sorted(found.items())]
+
     # -- doing -----------------------------------------------------------------------------------
+
+    async def suppress(self, user_ids: Sequence[str], *, suppressed: bool) -> None:
+        """Store no more events of these users, or store them again."""
+        if suppressed:
+            await self._store.log.suppress(user_ids, self._now())
+            self._suppressed.update(user_ids)
+        else:
+            await self._store.log.unsuppress(user_ids)
+            self._suppressed.difference_update(user_ids)
 
     async def pause(self, destination: str, reason: str) -> None:
         """Pause a destination; it keeps its events.

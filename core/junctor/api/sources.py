@@ -11,9 +11,12 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.api.client import client_address
 from junctor.config.model import Server
+from junctor.model.record import NewRecord
 from junctor.pipeline.ingest import Intake
+from junctor.pipeline.normalize import identifier_text
 from junctor.sdk.context import Clock
 from junctor.sdk.errors import MalformedRequest, RequestTooLarge, SourceError
+from junctor.sdk.event import EventType
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import InboundRequest, PushSource, Reply
 from junctor.store.port import EventLog, StoreError
@@ -80,6 +83,8 @@ class Ingest:
         self._logger = logger
         self._backlog = backlog
         self._waiting = 0
+        self.suppressed: set[str] = set()
+        """User ids whose events are answered 200, counted and not stored."""
         self.draining = False
         self.configure(Server(), {})
 
@@ -189,6 +194,9 @@ class Ingest:
         )  # fmt: skip
         if accepted.alone and rejections:
             raise MalformedRequest(rejections[0].reason)
+        if self.suppressed:
+            records, suppressed = self._leave_out_suppressed(records)
+            self._metrics.ingested(id, "suppressed", suppressed)
         duplicates = await self._log.append(records, rejections) if records or rejections else 0
         self._metrics.ingested(id, "accepted", len(records) - duplicates)
         self._metrics.ingested(id, "duplicate", duplicates)
@@ -196,6 +204,19 @@ class Ingest:
         if self._live.watched:
             self._tell(id, len(records) - duplicates, duplicates, len(rejections))
         return accepted.reply
+
+    def _leave_out_suppressed(self, records: list[NewRecord]) -> tuple[list[NewRecord], int]:
+        """Return the records of users that are not suppressed, and how many others there were.
+
+        A deletion notice passes: it is about the user, not by them.
+        """
+        kept = [
+            record
+            for record in records
+            if record.body["type"] == EventType.DELETE
+            or identifier_text(record.body.get("userId")) not in self.suppressed
+        ]
+        return kept, len(records) - len(kept)
 
     def _tell(self, id: str, accepted: int, duplicates: int, rejected: int) -> None:
         notice = {

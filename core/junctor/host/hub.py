@@ -127,6 +127,7 @@ class Hub:
             logger=self._logger,
             backlog=lambda: self._tail.bytes,
         )
+        self._ingest.suppressed |= (await self.store.log.suppressed()).keys()
         self._dispatcher = self._new_dispatcher()
         await self._dispatcher.start(destinations, self._position)
         self.store.keep_for(frozenset(loaded.destinations))
@@ -139,6 +140,7 @@ class Hub:
             lambda: self._dispatcher,
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
+            suppressed=self._ingest.suppressed,
             broken=lambda: self._broken,
         )
         token = config.admin.token

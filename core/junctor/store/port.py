@@ -90,6 +90,18 @@ class EventLog(Protocol):
         """Return the last committed cursor of a pull source."""
         ...
 
+    async def suppress(self, user_ids: Sequence[str], since: int) -> None:
+        """Remember users whose events are not to be stored; those known already keep their time."""
+        ...
+
+    async def unsuppress(self, user_ids: Sequence[str]) -> None:
+        """Forget that users were suppressed."""
+        ...
+
+    async def suppressed(self) -> dict[str, int]:
+        """Return the suppressed users with the time since when."""
+        ...
+
     async def rejections(self, limit: int, before: int | None = None) -> list[Rejection]:
         """Return rejected items, newest first, with an id below `before`."""
         ...

@@ -168,6 +168,22 @@ class SqliteLog:
         ).fetchone()
         return None if row is None else str(row[0])
 
+    async def suppress(self, user_ids: Sequence[str], since: int) -> None:
+        """See EventLog."""
+        rows = [(user_id, since) for user_id in user_ids]
+        into = "insert or ignore into suppressed"
+        await self._writer.call(lambda connection: insert_rows(connection, into, rows))
+
+    async def unsuppress(self, user_ids: Sequence[str]) -> None:
+        """See EventLog."""
+        rows = [(user_id,) for user_id in user_ids]
+        delete = "delete from suppressed where user_id = ?"
+        await self._writer.call(lambda connection: connection.executemany(delete, rows).rowcount)
+
+    async def suppressed(self) -> dict[str, int]:
+        """See EventLog."""
+        return dict(self._reader.execute("select user_id, since from suppressed"))
+
     async def rejections(self, limit: int, before: int | None = None) -> list[Rejection]:
         """See EventLog."""
         rows = self._reader.execute(

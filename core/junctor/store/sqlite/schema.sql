@@ -20,6 +20,8 @@ create table rejections (
   json blob not null
 );
 create table source_cursors (source text primary key, cursor text not null) without rowid;
+-- User ids whose events are not to be stored, since when.
+create table suppressed (user_id text primary key, since integer not null) without rowid;
 -- Digests of (source, message id) by time: tables seen_N, made and dropped as time goes on.
 create table seen_generations (n integer primary key, started_at integer not null);
 
