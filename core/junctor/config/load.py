@@ -84,6 +84,16 @@ def load_config(path: Path, registry: Connectors, environ: Mapping[str, str]) ->
     return loaded
 
 
+def _conditions_besides(raw: Mapping[str, Any], checked: Mapping[str, Route]) -> list[Any]:
+    """Return (id, condition) of the routes whose shape is wrong: both faults are to be shown."""
+    tables = raw.get("routes")
+    return [
+        (id, table["when"])
+        for id, table in (tables.items() if isinstance(tables, dict) else ())
+        if id not in checked and isinstance(table, dict) and isinstance(table.get("when"), str)
+    ]
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -130,6 +140,8 @@ class _Loading:
         self.problems += checks.problems(config, ids=_ids(raw))
         self.warnings += checks.warnings(config)
         routes = {id: self._route(id, route, config) for id, route in config.routes.items()}
+        for id, when in _conditions_besides(raw, config.routes):
+            self._predicate(when, ("routes", id, "when"))
         warnings = self.in_order(self.warnings)
         return LoadedConfig(self.path, config, sources, destinations, routes, warnings)
 

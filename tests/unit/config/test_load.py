@@ -293,3 +293,8 @@ def test_an_open_admin_listener_is_fine_with_a_token(load: Load) -> None:
     loaded = load('[admin]\nlisten = "0.0.0.0:8081"\ntoken = { env = "TOKEN" }', {"TOKEN": "t-123"})
 
     assert loaded.config.admin.token == SecretStr("t-123")
+
+
+def test_a_route_of_wrong_shape_still_has_its_condition_checked(fail: Fail) -> None:
+    problems = fail("[routes.b]\nto = []\nwhen = 'properties.x == 3'\n")
+    assert {"routes.b.to", "routes.b.when"} <= set(problems)
