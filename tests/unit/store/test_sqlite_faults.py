@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +343,21 @@ async def test_what_was_submitted_before_closing_is_finished(store: SqliteStore)
     await asyncio.sleep(0)
     await store.close()
     assert await asyncio.gather(*appends) == [0] * 20
+
+
+async def test_a_settlement_that_can_not_be_stored_does_not_hold_back_its_neighbors(
+    store: SqliteStore,
+) -> None:
+    await filled(store, 2)
+    for id in ("good", "bad"):
+        await store.ledger.open(id, 0)
+    bad = Settlement("bad", attempts=[replace(delivered(1)[0], status=2**70)], cursor=1)
+    good = Settlement("good", attempts=delivered(1), cursor=1)
+    outcomes = await asyncio.gather(
+        *(store.ledger.settle(s) for s in (good, bad, good)), return_exceptions=True
+    )
+    assert [isinstance(outcome, StoreError) for outcome in outcomes] == [False, True, False]
+    states = {state.id: state.cursor for state in await store.ledger.destinations()}
+    assert (states["good"], states["bad"]) == (1, 0)
+    assert len(await store.ledger.attempts("good", 1)) == 2
+    assert store.problem() == ""

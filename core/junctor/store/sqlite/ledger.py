@@ -27,7 +27,7 @@ from junctor.store.sqlite.state import (
     intern,
     position,
 )
-from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot, why_unwritable
 
 _DEAD_COLUMNS = "destination, offset, at, code, message, attempts, source, message_id, type, json"
 _PARKED_COLUMNS = (
@@ -48,6 +48,7 @@ class _Waiting:
     settlement: Settlement
     future: asyncio.Future[list[int]]
     ids: list[int] = field(default_factory=list)
+    error: StoreError | None = None
 
 
 @dataclass(slots=True)
@@ -60,8 +61,18 @@ class _Settle:
 
     def run(self, connection: sqlite3.Connection) -> None:
         self._take()
-        if self.taken:
+        if not self.taken:
+            return
+        connection.execute("savepoint together")
+        try:
             _write(connection, self.taken)
+        except Exception as error:
+            if not connection.in_transaction or why_unwritable(error) or len(self.taken) == 1:
+                raise
+            connection.execute("rollback to together")
+            for waiting in self.taken:  # one that can't be stored must not hold back its neighbors
+                _write_alone(connection, waiting)
+        connection.execute("release together")
 
     def _take(self) -> None:
         waiting = self.ledger.waiting
@@ -74,13 +85,29 @@ class _Settle:
 
     def committed(self) -> None:
         for waiting in self.taken:
-            if not waiting.future.done():
+            if waiting.future.done():
+                continue
+            if waiting.error is not None:
+                waiting.future.set_exception(waiting.error)
+            else:
                 waiting.future.set_result(waiting.ids)
 
     def failed(self, error: StoreError) -> None:
         for waiting in self.taken:
             if not waiting.future.done():
                 waiting.future.set_exception(error)
+
+
+def _write_alone(connection: sqlite3.Connection, waiting: _Waiting) -> None:
+    connection.execute("savepoint alone")
+    try:
+        _write(connection, [waiting])
+    except Exception as error:
+        if not connection.in_transaction or why_unwritable(error):
+            raise
+        connection.execute("rollback to alone")
+        waiting.error = StoreError(f"the settlement can't be stored: {type(error).__name__}")
+    connection.execute("release alone")
 
 
 def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:

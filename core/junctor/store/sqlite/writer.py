@@ -153,7 +153,7 @@ class Writer:
                     connection.execute("rollback to job")
                     job.undone()
                     failures.append((job, _as_store_error(error)))
-                    problem = problem or _why_unwritable(error)
+                    problem = problem or why_unwritable(error)
                 else:
                     done.append(job)
                 connection.execute("release job")
@@ -192,7 +192,7 @@ def _as_store_error(error: Exception) -> StoreError:
     )
 
 
-def _why_unwritable(error: Exception) -> str:
+def why_unwritable(error: Exception) -> str:
     """Return what is wrong with the disk, "" when the error is the job's own."""
     code = getattr(error, "sqlite_errorcode", 0)
     return str(_as_store_error(error)) if code & 0xFF in _STORAGE_ERRORS else ""
