@@ -305,7 +305,7 @@ class Operations:
 
 def parse_since(text: str, now: int) -> int | None:
     """Return epoch milliseconds of an ISO time or of an age like "2h" before `now`."""
-    from junctor.config.units import parse_duration
+    from junctor.model.units import parse_duration
 
     try:
         seconds = parse_duration(text)

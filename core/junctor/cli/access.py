@@ -17,8 +17,8 @@ from junctor.cli.errors import CommandError
 from junctor.config.address import parse_address
 from junctor.config.messages import problems_of
 from junctor.config.model import Config
-from junctor.config.problems import ConfigError, Problem
 from junctor.config.secrets import Resolver
+from junctor.model.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from junctor.api.operations import Operations

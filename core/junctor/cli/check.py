@@ -9,8 +9,8 @@ from junctor.cli import show
 from junctor.config.connectors import DestinationClass
 from junctor.config.load import LoadedConfig, LoadedConnector, load_config
 from junctor.config.model import Destination
-from junctor.config.problems import ConfigError, Problem
 from junctor.host.registry import Registry
+from junctor.model.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from junctor.sdk.context import Context

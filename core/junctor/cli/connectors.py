@@ -7,8 +7,8 @@ from typing import Any
 from junctor.cli import show
 from junctor.cli.errors import CommandError
 from junctor.cli.plugins import registry_of
-from junctor.config.problems import suggest
 from junctor.host.catalog import ConnectorInfo, connectors_table
+from junctor.model.problems import suggest
 
 
 def list_connectors(config: Path, type: str | None, *, json: bool) -> None:

@@ -11,7 +11,7 @@ from junctor.cli import operate, show
 from junctor.cli.access import environment
 from junctor.cli.errors import CommandError
 from junctor.cli.options import DEFAULT_CONFIG, Config, Json
-from junctor.config.problems import ConfigError
+from junctor.model.problems import ConfigError
 
 app = typer.Typer(
     name="junctor",

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from junctor.cli.errors import CommandError
-from junctor.config.problems import PluginError, suggest
 from junctor.host.registry import Registry
+from junctor.model.problems import PluginError, suggest
 
 
 def registry_of(config: Path) -> Registry:

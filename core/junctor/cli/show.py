@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from junctor.config.problems import Problem
+from junctor.model.problems import Problem
 
 _WIDE: Final = 240
 """Columns where the output is no terminal: nothing is cut."""

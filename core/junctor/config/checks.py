@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from junctor.config.address import parse_address
 from junctor.config.model import Config
-from junctor.config.problems import Problem, TomlPath, suggest, written
+from junctor.model.problems import Problem, TomlPath, suggest, written
 
 _HAVE_PATHS_BUILT_IN = ("user_id", "anonymous_id")
 

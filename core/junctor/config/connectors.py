@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from junctor.config.problems import Problem
+from junctor.model.problems import Problem
 from junctor.sdk import Destination, PullSource, PushSource
 
 Kind = Literal["source", "destination"]

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from junctor.config.problems import TomlPath, written
+from junctor.model.problems import TomlPath, written
 
 _HEADER: Final = re.compile(r"\s*(\[\[?)[^\[\]].*?\]\]?\s*(?:#.*)?")
 _KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_.\- \t]|"(?:[^"\\]|\\.)*"|'[^']*')+?)\s*=""")

@@ -18,7 +18,11 @@ from junctor.config.connectors import Connectors, DestinationClass, Kind, Source
 from junctor.config.lines import Lines
 from junctor.config.messages import UNKNOWN_KEY, problems_of
 from junctor.config.model import Config, Destination, Route, Source
-from junctor.config.problems import (
+from junctor.config.secrets import Resolved, Resolver
+from junctor.config.shapes import has, keys_of
+from junctor.fql import FqlError, Predicate
+from junctor.fql import compile as compile_fql
+from junctor.model.problems import (
     ConfigError,
     PluginError,
     Problem,
@@ -26,10 +30,6 @@ from junctor.config.problems import (
     suggest,
     written,
 )
-from junctor.config.secrets import Resolved, Resolver
-from junctor.config.shapes import has, keys_of
-from junctor.fql import FqlError, Predicate
-from junctor.fql import compile as compile_fql
 from junctor.sdk import Settings
 
 _POSITION: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")

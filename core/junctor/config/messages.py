@@ -8,8 +8,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from junctor.config.problems import TELLING, Problem, TomlPath, closest, suggest, written
 from junctor.config.shapes import has, inside, is_model, keys_of, models_at
+from junctor.model.problems import TELLING, Problem, TomlPath, closest, suggest, written
 
 UNKNOWN_KEY: Final = "unknown key"
 _MESSAGES: Final[Mapping[str, str]] = {

@@ -12,9 +12,9 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from junctor.config.problems import TomlPath
 from junctor.config.shapes import arms, is_model, key_of, may_be_secret
-from junctor.config.units import parse_duration, parse_rate, parse_size
+from junctor.model.problems import TomlPath
+from junctor.model.units import parse_duration, parse_rate, parse_size
 
 ID: Final = "ID"
 ITEM: Final = "[]"

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from junctor.config.problems import TELLING, Problem, TomlPath, closest, written
 from junctor.config.shapes import children, inside, may_be_secret, secret_only
+from junctor.model.problems import TELLING, Problem, TomlPath, closest, written
 
 _KINDS: Final = ("env", "file")
 _MAX_FILE_BYTES: Final = 1_048_576

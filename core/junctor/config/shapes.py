@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from junctor.config.problems import TomlPath
+from junctor.model.problems import TomlPath
 
 
 def arms(annotation: Any) -> list[Any]:

@@ -9,12 +9,12 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Destination as DestinationSection
-from junctor.config.units import parse_rate
 from junctor.delivery.call import Mask
 from junctor.delivery.recent import Recent
 from junctor.delivery.worker import DestinationWorker, Limits, Reread
 from junctor.model.delivery import DestinationState, Parked, in_order
 from junctor.model.processed import Batch
+from junctor.model.units import parse_rate
 from junctor.sdk.context import Clock
 from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings

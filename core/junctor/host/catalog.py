@@ -6,9 +6,9 @@ from inspect import getdoc
 from typing import Any, cast
 
 from junctor.config.connectors import Kind
-from junctor.config.problems import PluginError
 from junctor.config.reference import Key, keys
 from junctor.host.registry import Offer, Registry
+from junctor.model.problems import PluginError
 from junctor.sdk import EventType, Manifest, PushSource, Settings
 
 

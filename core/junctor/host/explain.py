@@ -14,10 +14,10 @@ import orjson
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, LoadedRoute
-from junctor.config.problems import suggest
 from junctor.delivery.call import ConnectorBug
 from junctor.host.hub import destinations_for, make_router
 from junctor.host.mask import Mask
+from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Merge, Profile
 from junctor.model.record import Record

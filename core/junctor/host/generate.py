@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import Final
 
 from junctor.config.model import Config
-from junctor.config.problems import TomlPath
 from junctor.config.reference import ID, ITEM, Key, Table, tables, toml, toml_key
 from junctor.host.catalog import ConnectorInfo, connectors_table
 from junctor.host.registry import Registry
+from junctor.model.problems import TomlPath
 
 _ROOT_PAGES: Final = Path("docs")
 _CONNECTOR_PAGES: Final = _ROOT_PAGES / "connectors"

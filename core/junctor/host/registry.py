@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from junctor.config.connectors import DestinationClass, Kind, SourceClass
-from junctor.config.problems import PluginError, Problem
-from junctor.config.units import parse_rate
 from junctor.host.plugins import PluginFile, blame, import_plugin
+from junctor.model.problems import PluginError, Problem
+from junctor.model.units import parse_rate
 from junctor.sdk import Destination, Manifest, PullSource, PushSource, Settings
 
 GROUPS: Final[Mapping[Kind, str]] = MappingProxyType(

@@ -15,9 +15,9 @@ from typing import Final, Literal
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, load_config
-from junctor.config.problems import ConfigError
 from junctor.host.hub import Hub
 from junctor.host.registry import Registry
+from junctor.model.problems import ConfigError
 from junctor.store.port import StoreError
 from junctor.telemetry.log import make_logger, quiet_libraries
 

@@ -16,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import LogCapture
 
-from junctor.config.units import parse_rate
+from junctor.model.units import parse_rate
 from junctor.sdk import Destination, Manifest, PullSource, PushSource, Response
 from junctor.testkit import declared
 from junctor.testkit.doubles import ManualClock, context

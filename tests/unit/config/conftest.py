@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from junctor.config.connectors import DestinationClass, Kind, SourceClass
 from junctor.config.load import LoadedConfig, load_config
-from junctor.config.problems import ConfigError, PluginError, Problem
+from junctor.model.problems import ConfigError, PluginError, Problem
 from junctor.sdk import (
     Accepted,
     Destination,

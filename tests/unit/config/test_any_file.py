@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from junctor.config.connectors import Connectors
 from junctor.config.load import load_config
-from junctor.config.problems import ConfigError
 from junctor.config.reference import toml, toml_key
+from junctor.model.problems import ConfigError
 
 CANARY = "cAnArY-5f3a"
 GOOD: dict[str, Any] = {

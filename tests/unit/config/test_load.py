@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from junctor.config.connectors import Connectors
 from junctor.config.load import LoadedConfig, load_config
-from junctor.config.problems import ConfigError, Problem
+from junctor.model.problems import ConfigError, Problem
 
 Load = Callable[..., LoadedConfig]
 Fail = Callable[..., dict[str, Problem]]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from junctor.config.load import LoadedConfig
-from junctor.config.problems import ConfigError, Problem
+from junctor.model.problems import ConfigError, Problem
 
 Load = Callable[..., LoadedConfig]
 Fail = Callable[..., dict[str, Problem]]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from junctor.config.problems import PluginError
 from junctor.host.catalog import connectors_table
 from junctor.host.registry import Registry
+from junctor.model.problems import PluginError
 
 CONNECTOR = '''\
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 import pytest
 
 from junctor.config.lines import Lines
-from junctor.config.problems import ConfigError, Problem, closest, suggest, written
+from junctor.model.problems import ConfigError, Problem, closest, suggest, written
 
 
 def test_a_problem_prints_in_one_line() -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from junctor.config.address import Address, parse_address
 from junctor.config.reference import toml
-from junctor.config.units import parse_duration, parse_rate, parse_size
+from junctor.model.units import parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Behavior over time: the language of audiences, and the engine that keeps them current."""
