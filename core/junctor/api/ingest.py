@@ -4,12 +4,17 @@ from aiohttp import web
 
 from junctor.api.health import health_routes
 from junctor.api.operations import Operations
+from junctor.api.read_api import ReadApi
 from junctor.api.sources import Ingest
 
 
-def ingest_app(ingest: Ingest, operations: Operations) -> web.Application:
-    """Return the application: health, and the sources below every other path."""
+def ingest_app(
+    ingest: Ingest, operations: Operations, reads: ReadApi | None = None
+) -> web.Application:
+    """Return the application: health, reads, and the sources below every other path."""
     app = web.Application()
     app.add_routes(health_routes(operations))
+    if reads is not None:
+        reads.mount(app)
     app.router.add_route("*", "/{path:.*}", ingest.handle)
     return app

@@ -4,13 +4,14 @@ from typing import Any, Final
 
 from junctor import __version__
 from junctor.api.openapi_admin import ADMIN_PATHS, ADMIN_SCHEMAS
+from junctor.api.openapi_decide import DECIDE_PATHS, DECIDE_SCHEMAS
 from junctor.api.openapi_ingest import INGEST_PATHS, INGEST_SCHEMAS
 from junctor.api.openapi_parts import ADMIN, INGEST, answer, json_answer, object_of, operation
 
 _DESCRIPTION: Final = """\
 junctor has two listeners. The ingest listener (`server.listen`) is for the public: every source
-answers there. The admin listener (`admin.listen`) is for operators. Each path names its listener
-by its server; health is answered on both."""
+answers there, and so do the reads at decision time. The admin listener (`admin.listen`) is for
+operators. Each path names its listener by its server; health is answered on both."""
 
 _HEALTH: Final[dict[str, Any]] = {
     "/health/live": {
@@ -53,12 +54,13 @@ def openapi() -> dict[str, Any]:
         "servers": [INGEST, ADMIN],
         "tags": [
             {"name": "ingest", "description": "Events in. Answered once they are durable."},
+            {"name": "reads", "description": "Audiences, attributes and scores of a person, now."},
             {"name": "health", "description": "For load balancers and supervisors."},
             {"name": "admin", "description": "How the hub is, and what an operator may do."},
         ],
-        "paths": {**INGEST_PATHS, **_HEALTH, **ADMIN_PATHS},
+        "paths": {**INGEST_PATHS, **DECIDE_PATHS, **_HEALTH, **ADMIN_PATHS},
         "components": {
-            "schemas": {**INGEST_SCHEMAS, **ADMIN_SCHEMAS},
+            "schemas": {**INGEST_SCHEMAS, **DECIDE_SCHEMAS, **ADMIN_SCHEMAS},
             "responses": {
                 "Unauthorized": answer("The Bearer token of `admin.token` is missing or wrong."),
                 "Forbidden": answer("Without a token only loopback names are served."),
@@ -70,6 +72,11 @@ def openapi() -> dict[str, Any]:
                     "scheme": "basic",
                     "description": "The write key as user name, an empty password."
                     " It may also stand in the body as `writeKey`.",
+                },
+                "readKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The `key` of a reader. Browsers sign ids instead.",
                 },
                 "adminToken": {
                     "type": "http",

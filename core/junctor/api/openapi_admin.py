@@ -165,6 +165,8 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
             "identifiers": map_of(list_of(TEXT), "Values by kind, newest last."),
             "groups": map_of(ANY_OBJECT, "Traits by group id."),
             "audiences": map_of(FLAG),
+            "attributes": ANY_OBJECT,
+            "scores": map_of(NUMBER),
             "first_seen": TIME,
             "last_seen": TIME,
             "merges": list_of(

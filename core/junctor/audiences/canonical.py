@@ -32,6 +32,17 @@ def version(*parts: Any) -> str:
     return _digest(parts).hex()[:12]
 
 
+def digest(value: Any) -> str:
+    """Return 8 characters that stand for a JSON value; equal numbers have one digest."""
+    return urlsafe_b64encode(hashlib.sha256(_text(value)).digest()[:6]).decode()
+
+
+def _text(value: Any) -> bytes:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def _digest(parts: tuple[Any, ...]) -> bytes:
     text = orjson.dumps(canonical(parts), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).digest()

@@ -3,9 +3,14 @@
 Written as TOML; kept as a small tree that is hashable and can be written as canonical JSON.
 """
 
-from collections.abc import Callable
+import operator
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
+
+from junctor.fql.values import is_number
 
 Scalar = str | int | float | bool
 Operator = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
@@ -20,6 +25,14 @@ class Compare:
 
     op: Operator
     operand: Scalar
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether it says the same; true is not 1."""
+        return (
+            isinstance(other, Compare)
+            and self.op == other.op
+            and _equal(self.operand, other.operand)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,10 @@ class Has:
 
     item: Scalar
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether it says the same; true is not 1."""
+        return isinstance(other, Has) and _equal(self.item, other.item)
+
 
 @dataclass(frozen=True, slots=True)
 class Exists:
@@ -83,3 +100,126 @@ class AllOf:
 
 Comparison = Compare | Reference | Between | Glob | Regex | Has | Exists | AnyOf | AllOf
 Test = Callable[[Any], bool]
+"""Takes a value, None where there is none."""
+
+_NUMBERS: Final = frozenset({int, float})
+"""Types of numbers; `in` costs half of a call."""
+_ORDERINGS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = MappingProxyType(
+    {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+)
+
+
+def compare(op: Operator, left: Any, right: Any) -> bool:
+    """Return `left OP right` for two values of events; missing equals nothing and has no order."""
+    if op == "eq":
+        return _equal(left, right)
+    if op == "ne":
+        return not _equal(left, right)
+    return _ordered(left, right) and _ORDERINGS[op](left, right)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if left is None or (type(left) is bool) is not (type(right) is bool):
+        return False
+    return bool(left == right)
+
+
+def _ordered(left: Any, right: Any) -> bool:
+    if type(left) is str:
+        return type(right) is str
+    return is_number(left) and is_number(right)
+
+
+def compile_comparison(comparison: Comparison) -> Test:
+    """Return the test of a comparison.
+
+    Raises:
+        ValueError: it has a reference: it takes a second event to tell; see `compare`.
+    """
+    match comparison:
+        case Compare(op, operand):
+            return _compare(op, operand)
+        case Between(low, high):
+            return lambda value: type(value) in _NUMBERS and low <= value <= high
+        case Glob(pattern):
+            fits = compile_glob(pattern)
+            return lambda value: type(value) is str and fits(value)
+        case Regex(pattern):
+            search = re.compile(pattern).search
+            return lambda value: type(value) is str and search(value) is not None
+        case Has(item):
+            equal = _compare("eq", item)
+            return lambda value: type(value) is list and any(map(equal, value))
+        case Exists(expected):
+            return lambda value: (value is not None) is expected
+        case AnyOf(items):
+            return _compile_any(items)
+        case AllOf(items):
+            every = tuple(map(compile_comparison, items))
+            return lambda value: all(test(value) for test in every)
+        case Reference():
+            raise ValueError("a reference can't be tested on one event")
+
+
+def _compare(op: Operator, operand: Scalar) -> Test:
+    if op == "ne":
+        equal = _compare("eq", operand)
+        return lambda value: not equal(value)
+    if op != "eq":
+        compared = _ORDERINGS[op]
+        if type(operand) is str:
+            return lambda value: type(value) is str and compared(value, operand)
+        if type(operand) is bool:
+            return lambda value: False
+        return lambda value: type(value) in _NUMBERS and compared(value, operand)
+    if type(operand) is str:
+        return lambda value: type(value) is str and value == operand
+    if type(operand) is bool:
+        return lambda value: value is operand
+    return lambda value: type(value) in _NUMBERS and value == operand
+
+
+def _compile_any(items: tuple[Comparison, ...]) -> Test:
+    texts = frozenset(
+        item.operand
+        for item in items
+        if isinstance(item, Compare) and item.op == "eq" and type(item.operand) is str
+    )
+    others = tuple(
+        compile_comparison(item)
+        for item in items
+        if not (isinstance(item, Compare) and item.op == "eq" and item.operand in texts)
+    )
+    if not others:
+        return lambda value: type(value) is str and value in texts
+    return lambda value: (
+        (type(value) is str and value in texts) or any(test(value) for test in others)
+    )
+
+
+def compile_glob(pattern: str) -> Callable[[str], bool]:
+    """Return the test of a pattern in which `*` stands for any part; linear in the text."""
+    first, *middle, last = pattern.split("*") if "*" in pattern else (pattern, "")
+    if "*" not in pattern:
+        return pattern.__eq__
+    if not any(middle):
+        if not last:
+            return lambda text: text.startswith(first)
+        if not first:
+            return lambda text: text.endswith(last)
+    shortest = len(first) + len(last)
+    parts = tuple(filter(None, middle))
+
+    def fits(text: str) -> bool:
+        end = len(text) - len(last)
+        if len(text) < shortest or not text.startswith(first) or not text.endswith(last):
+            return False
+        at = len(first)
+        for part in parts:
+            found = text.find(part, at, end)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
+    return fits

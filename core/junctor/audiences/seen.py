@@ -6,6 +6,9 @@ from typing import Any, Final, NamedTuple
 RANKS_PER_OFFSET: Final = 8
 """Room behind an event for what is derived from it at the same time, a place for each level."""
 
+HUB: Final = "junctor"
+"""Source of the events that the hub makes itself: audience transitions and signals."""
+
 Reader = Callable[[Mapping[str, Any]], Any]
 
 

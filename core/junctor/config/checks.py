@@ -1,12 +1,18 @@
 """Checks across sections: what each section can't know alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.config.address import parse_address
 from junctor.config.model import Config
+from junctor.config.shapes import children
 from junctor.model.problems import Problem, TomlPath, suggest, written
 
-_HAVE_PATHS_BUILT_IN = ("user_id", "anonymous_id")
+HUB: Final = "junctor"
+"""What routes call the hub as the source of events that it makes itself."""
+_HAVE_PATHS_BUILT_IN: Final = ("user_id", "anonymous_id")
+_EXIT: Final = "$exit"
 
 
 def problems(config: Config, ids: Mapping[str, Sequence[str]]) -> list[Problem]:
@@ -16,15 +22,23 @@ def problems(config: Config, ids: Mapping[str, Sequence[str]]) -> list[Problem]:
         *_listeners(config),
         *_identifiers(config),
         *_retries(config),
+        *_audiences(config, ids),
     ]
 
 
 def warnings(config: Config) -> list[Problem]:
     """Return what can be run and is probably not meant."""
-    return [*_unreached(config), *_identifiers_without_paths(config)]
+    return [
+        *_unreached(config),
+        *_identifiers_without_paths(config),
+        *_exits_without_heartbeats(config),
+    ]
 
 
 def _references(config: Config, ids: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    if HUB in ids.get("sources", ()):
+        path = written(("sources", HUB))
+        yield Problem(path, "is the name of the hub itself", "choose another id")
     for id, route in config.routes.items():
         yield from _unknown("source", route.sources or (), ids, ("routes", id, "from"))
         yield from _unknown("destination", route.to, ids, ("routes", id, "to"))
@@ -35,7 +49,7 @@ def _unknown(
 ) -> Iterator[Problem]:
     known = ids.get(f"{kind}s", ())
     for position, id in enumerate(named):
-        if id not in known:
+        if id not in known and (kind, id) != ("source", HUB):
             hint = suggest(id, known) or f"declare it as [{kind}s.ID]"
             yield Problem(written((*path, position)), f"there is no {kind} of this id", hint)
 
@@ -71,12 +85,32 @@ def _retries(config: Config) -> Iterator[Problem]:
             yield Problem(path, "is longer than `max` of the same table")
 
 
+def _audiences(config: Config, ids: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Find what audiences name outside of their own sections."""
+    for name, named in _sends(config):
+        yield from _unknown("destination", named, ids, ("audiences", name, "send"))
+    kinds = {USER, SESSION, ACCOUNT, *(one.kind for one in config.identity.identifiers)}
+    for name, audience in config.audiences.items():
+        key = audience.get("key")
+        if isinstance(key, str) and key not in kinds:
+            path = written(("audiences", name, "key"))
+            yield Problem(path, "there is no kind of identifier of this name", suggest(key, kinds))
+
+
+def _sends(config: Config) -> Iterator[tuple[str, list[str]]]:
+    """Yield the audiences that are sent somewhere, and the destinations that they name."""
+    for name, audience in config.audiences.items():
+        send = audience.get("send")
+        if isinstance(send, list) and all(isinstance(id, str) for id in send):
+            yield name, send
+
+
 def _unreached(config: Config) -> Iterator[Problem]:
     """Warn of sections from which, or to which, nothing flows."""
     if not config.sources:
         yield Problem("sources", "there is no source: nothing comes in", "add [sources.ID]")
     routed: set[str] = set()
-    reached: set[str] = set()
+    reached: set[str] = {id for _, named in _sends(config) for id in named}
     for id, route in config.routes.items():
         path = written(("routes", id))
         if route.sources == ():
@@ -101,3 +135,28 @@ def _identifiers_without_paths(config: Config) -> Iterator[Problem]:
         if not identifier.source_paths and identifier.kind not in _HAVE_PATHS_BUILT_IN:
             path = written(("identity", "identifiers", position, "from"))
             yield Problem(path, "has no paths: this kind is never found", 'from = ["traits.…"]')
+
+
+def _exits_without_heartbeats(config: Config) -> Iterator[Problem]:
+    """Warn of gaps before `$exit` where no source says how long a silence ends a visit."""
+    if any(source.exit_idle is not None for source in config.sources.values()):
+        return
+    for section in ("audiences", "signals", "scores"):
+        for path in _exits_after_a_gap(getattr(config, section), (section,)):
+            yield Problem(
+                written(path),
+                "has a gap before `$exit`, but no source has `exit_idle`: silence is no exit here,"
+                " only an explicit leave event is",
+                'set exit_idle = "30s" on a source that sends heartbeats',
+            )
+
+
+def _exits_after_a_gap(value: Any, path: TomlPath) -> Iterator[TomlPath]:
+    """Yield the places of steps in `value` that wait for `$exit` with `within` or `after`."""
+    if isinstance(value, dict) and ("within" in value or "after" in value):
+        event = value.get("event")
+        of_a_step = len(path) > 1 and path[-2] == "sequence"
+        if of_a_step and _EXIT in (event if isinstance(event, list) else [event]):
+            yield path
+    for key, child in children(value):
+        yield from _exits_after_a_gap(child, (*path, key))

@@ -1,7 +1,8 @@
 """From junctor.toml to a checked configuration, or to everything that is wrong with it.
 
-The order: TOML, shape, connectors, their settings, references between sections, routes. A later
-check works on what the earlier ones left standing, so that one run shows all problems at once.
+The order: TOML, shape, connectors, their settings, definitions of audiences and the like,
+references between sections, routes. A later check works on what the earlier ones left standing, so
+that one run shows all problems at once.
 """
 
 import re
@@ -13,6 +14,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from junctor.audiences.language import parse_definitions
+from junctor.audiences.nodes import Definitions
 from junctor.config import checks
 from junctor.config.connectors import Connectors, DestinationClass, Kind, SourceClass
 from junctor.config.lines import Lines
@@ -66,6 +69,7 @@ class LoadedConfig:
     sources: Mapping[str, LoadedConnector[SourceClass, Source]]
     destinations: Mapping[str, LoadedConnector[DestinationClass, Destination]]
     routes: Mapping[str, LoadedRoute]
+    definitions: Definitions
     warnings: Sequence[Problem]
 
 
@@ -137,13 +141,14 @@ class _Loading:
         destinations = self._connectors(
             "destination", config.destinations, registry, registry.destination
         )
+        definitions = self._definitions(raw)
         self.problems += checks.problems(config, ids=_ids(raw))
         self.warnings += checks.warnings(config)
         routes = {id: self._route(id, route, config) for id, route in config.routes.items()}
         for id, when in _conditions_besides(raw, config.routes):
             self._predicate(when, ("routes", id, "when"))
         warnings = self.in_order(self.warnings)
-        return LoadedConfig(self.path, config, sources, destinations, routes, warnings)
+        return LoadedConfig(self.path, config, sources, destinations, routes, definitions, warnings)
 
     def error(self) -> ConfigError:
         """Return everything found so far as an error."""
@@ -217,6 +222,13 @@ class _Loading:
             message = f"the connector's check of its settings failed ({type(error).__name__})"
             self.problems.append(Problem(written(path), message, "this is a bug of the connector"))
         return None
+
+    def _definitions(self, raw: dict[str, Any]) -> Definitions:
+        """Return what the file defines; what its shape has been blamed for is not told twice."""
+        definitions, problems = parse_definitions(raw)
+        known = {problem.path for problem in self.problems}
+        self.problems += [problem for problem in problems if problem.path not in known]
+        return definitions
 
     def _route(self, id: str, route: Route, config: Config) -> LoadedRoute:
         sources = config.sources if route.sources is None else route.sources

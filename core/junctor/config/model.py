@@ -12,7 +12,7 @@ from junctor.config.address import Listen, Network
 from junctor.config.units import Duration, Rate, Size
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-"""Key of a source, destination or route: stands in URLs and metric labels."""
+"""Key of a source, destination, route or definition: stands in URLs and metric labels."""
 
 
 class Section(BaseModel):
@@ -104,6 +104,11 @@ class Source(Section):
     """The connector's own settings."""
     enabled: bool = True
     """A disabled source answers 404."""
+    exit_idle: Duration | None = Field(default=None, gt=0)
+    """Silence after which a visitor of this source counts as gone; set it where the source sends
+    heartbeats."""
+    settle_lag: Duration = Field(default=1.0, ge=0)
+    """How long stragglers are waited for before an absence is acted upon."""
 
 
 class Identifier(Section):
@@ -207,11 +212,24 @@ class Route(Section):
     """Which events go where."""
 
     sources: tuple[str, ...] | None = Field(default=None, alias="from")
-    """Sources; all when absent."""
+    """Sources; all when absent. `junctor` is the hub itself: audiences entered and left, and
+    signals."""
     to: tuple[str, ...] = Field(min_length=1)
     """Destinations."""
     when: str | None = None
     """Condition in FQL; every event when absent."""
+
+
+class Reader(Section):
+    """Who may read audiences, attributes and scores."""
+
+    key: SecretStr
+    """Bearer token of a server that reads."""
+    origins: tuple[str, ...] = ()
+    """Origins of web pages that may read: `https://shop.example`. A browser reads only with a
+    signed id."""
+    signing_secret: SecretStr | None = None
+    """Signs the ids that browsers read by; without it no browser reads."""
 
 
 class Config(Section):
@@ -237,3 +255,18 @@ class Config(Section):
     """Where events go, by id."""
     routes: dict[Id, Route] = {}
     """Which events go where, by id."""
+    readers: dict[Id, Reader] = {}
+    """Who may read at decision time, by name."""
+    audiences: dict[Id, dict[str, Any]] = {}
+    """Who is in, by name: a condition, and how long it lasts. See docs/audiences.md, also for the
+    sections below."""
+    signals: dict[Id, dict[str, Any]] = {}
+    """Patterns that emit the event `signal:NAME`, by name."""
+    states: dict[Id, dict[str, Any]] = {}
+    """Values that last until the next event that sets them, by name."""
+    scores: dict[Id, dict[str, Any]] = {}
+    """Sums of what events add, by name."""
+    attributes: dict[Id, dict[str, Any]] = {}
+    """Figures of a profile that are computed when they are read, by name."""
+    services: dict[Id, dict[str, Any]] = {}
+    """What is read together, by name."""

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, LoadedRoute
 from junctor.delivery.call import ConnectorBug
-from junctor.host.hub import destinations_for, make_router
+from junctor.host.hub import destinations_for, make_audiences, make_program, make_router
 from junctor.host.mask import Mask
 from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
@@ -135,7 +135,7 @@ async def explain(
     async with httpx.AsyncClient(transport=httpx.MockTransport(_send_nothing)) as http:
         record = _accepted(loaded, id, body, Context(id, http, logger, clock), offset)
         connectors = destinations_for(loaded, http, clock, logger)
-        item = await _fold(loaded, record, connectors, people, logger)
+        item = await _fold(loaded, record, connectors, people, clock, logger)
         if any(reason == UNPROCESSABLE for _, reason in item.decision):
             raise BadEvent("the event could not be processed")
         return _explained(loaded, item, connectors, clock.now())
@@ -272,6 +272,24 @@ class _DryState:
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
         return await self._people.profiles(ids)
 
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        return {}
+
+    async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
+        return [], []
+
+    async def next_due(self) -> int | None:
+        return None
+
+    async def profile_ids(self, after: int, limit: int) -> list[int]:
+        return []
+
+    async def survivors(self, ids: Sequence[int]) -> dict[int, int]:
+        return {}
+
+    async def notes(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
     async def commit(self, result: FoldResult) -> None:
         return None
 
@@ -285,11 +303,16 @@ class _DryState:
         return []
 
 
+async def _no_records(offsets: Sequence[int]) -> list[Record]:
+    return []
+
+
 async def _fold(
     loaded: LoadedConfig,
     record: Record,
     connectors: Mapping[str, Destination[Settings]],
     people: Known,
+    clock: Clock,
     logger: FilteringBoundLogger,
 ) -> Processed:
     folded: list[Batch] = []
@@ -297,6 +320,7 @@ async def _fold(
     flow = Flow(
         _DryState(people, previous),
         Identifiers(loaded.config.identity),
+        make_audiences(loaded, make_program(loaded, loaded.definitions), _no_records, clock),
         make_router(loaded, connectors),
         folded.append,
         logger,

@@ -21,13 +21,22 @@ from structlog.typing import FilteringBoundLogger
 from junctor.api.admin import admin_app
 from junctor.api.ingest import ingest_app
 from junctor.api.operations import Operations
+from junctor.api.profile_reads import ProfileReads
+from junctor.api.read_api import ReadApi
+from junctor.api.readers import ReaderKeys
 from junctor.api.sources import Ingest
+from junctor.audiences.engine import Engine
+from junctor.audiences.language import SECTIONS
+from junctor.audiences.nodes import Definitions
+from junctor.audiences.program import Program
 from junctor.config.load import LoadedConfig
 from junctor.config.model import Config
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
 from junctor.host.mask import Mask
 from junctor.host.pull import Puller
+from junctor.pipeline.audience import Audiences, Fetch
+from junctor.pipeline.backfill import Backfill
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.route import Router, RouteRule, Target
@@ -44,6 +53,12 @@ from junctor.telemetry.metrics import Metrics
 _FOLD_LIMIT: Final = 1_000
 _MAINTAIN_SECONDS: Final = 10.0
 _STORE_RETRY: Final = 1.0
+_DUE_LIMIT: Final = 256
+"""Subjects whose time is due that are looked at together."""
+_LONGEST_WAIT: Final = 0.25
+_SHORTEST_WAIT: Final = 0.01
+_ARRIVING: Final = 20
+"""Milliseconds that what is being received may take into the log."""
 _RESTART_ONLY: Final[Mapping[str, Callable[[Config], object]]] = MappingProxyType(
     {
         "server.listen": lambda config: config.server.listen,
@@ -75,6 +90,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._position = 0
+        self._folded_at = 0
         self._broken = ""
         self._caught_up = asyncio.Event()
         self._folding = asyncio.Lock()
@@ -115,10 +131,19 @@ class Hub:
         self._flow = Flow(
             self.store.state,
             Identifiers(config.identity),
+            await self._begin_backfill(loaded),
             self._router(loaded, destinations),
             lambda batch: self._dispatcher.publish(batch),
             self._logger,
+            lambda told: self._reads.publish(told),
         )
+        self._reads = ProfileReads(
+            self.store.state, self.store.memberships, lambda: self._flow.audiences, self._clock,
+            lambda: self._backfill,
+        )  # fmt: skip
+        await self._reads.start()
+        self._read_api = ReadApi(clock=self._clock, logger=self._logger)
+        self._configure_reads(loaded)
         self._ingest = Ingest(
             self.store.log,
             clock=self._clock,
@@ -134,6 +159,8 @@ class Hub:
         self._ingest.configure(config.server, self._push_sources(loaded))
         self._start_pulling(loaded)
         self._run(self._fold(), "fold")
+        self._run(self._pass_time(), "time")
+        self._run(self._build(), "backfill")
         self._run(self._maintain(), "maintain")
         self.operations = Operations(
             self.store,
@@ -145,7 +172,7 @@ class Hub:
         )
         token = config.admin.token
         self.ingest_address = await self._listen(
-            ingest_app(self._ingest, self.operations), config.server.listen
+            ingest_app(self._ingest, self.operations, self._read_api), config.server.listen
         )
         self.admin_address = await self._listen(
             admin_app(
@@ -207,8 +234,10 @@ class Hub:
         self.loaded = loaded
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
+        self._configure_reads(loaded)
         async with self._folding:  # no batch is decided by one router and published to the other
             self._flow.identifiers = Identifiers(loaded.config.identity)
+            self._flow.audiences = await self._begin_backfill(loaded)
             self._flow.router = router
             await self._start_destinations(destinations)
         await old_http.aclose()
@@ -243,6 +272,7 @@ class Hub:
                 async with self._folding:
                     await self._flow.fold(records, self._position)
                     self._position = records[-1].offset
+                    self._folded_at = records[-1].received_at
             except StoreError as error:
                 self._logger.error("the fold waits for the store", error=str(error))
                 await self._fold_again_later()
@@ -258,6 +288,62 @@ class Hub:
         await self._clock.sleep(_STORE_RETRY)
         self.store.state.forget()
         self._tail.forget()
+
+    async def _pass_time(self) -> None:
+        """Do what becomes due by time alone: absences, ends of windows and holds."""
+        while True:
+            wait = _LONGEST_WAIT
+            try:
+                async with self._folding:
+                    if not self._flow.audiences.idle:
+                        wait = await self._do_what_is_due()
+            except StoreError as error:
+                self._logger.error("what is due waits for the store", error=str(error))
+                self.store.state.forget()
+                wait = _STORE_RETRY
+            except Exception as error:  # as in _fold
+                if not self._broken:
+                    self._logger.error("a part of the hub broke", part="time", exc_info=error)
+                self._broken = f"what is due broke ({type(error).__name__}); it is tried again"
+                self.store.state.forget()
+                wait = _STORE_RETRY
+            await self._clock.sleep(wait)
+
+    async def _do_what_is_due(self) -> float:
+        """Return in how many seconds to look again.
+
+        Time does not run ahead of the fold: what came before a due moment is folded before it.
+        """
+        now = round(self._clock.now() * 1000) - _ARRIVING
+        if self._position < self._tail.head:
+            now = min(now, self._folded_at)
+        count = await self._flow.pass_time(now, self._position, _DUE_LIMIT)
+        if count == _DUE_LIMIT:
+            return 0.0  # live events go between
+        due = await self.store.state.next_due()
+        if due is None:
+            return _LONGEST_WAIT
+        return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, (due - now) / 1000))
+
+    async def _build(self) -> None:
+        """Bring new definitions into service, a piece at a time, between live events."""
+        while True:
+            wait = _LONGEST_WAIT
+            try:
+                async with self._folding:
+                    if not self._backfill.done:
+                        now = round(self._clock.now() * 1000)
+                        await self._backfill.step(self._flow, self._position, now)
+                        wait = 0.0
+            except StoreError as error:
+                self._logger.error("the backfill waits for the store", error=str(error))
+                self.store.state.forget()
+                wait = _STORE_RETRY
+            except Exception as error:  # as in _fold
+                self._logger.error("the backfill broke", exc_info=error)
+                self.store.state.forget()
+                wait = _STORE_RETRY
+            await self._clock.sleep(wait)
 
     async def _maintain(self) -> None:
         while True:
@@ -317,6 +403,32 @@ class Hub:
             for id, one in loaded.destinations.items()
         }
 
+    def _configure_reads(self, loaded: LoadedConfig) -> None:
+        readers = {
+            id: ReaderKeys(
+                reader.key.get_secret_value(),
+                reader.origins,
+                reader.signing_secret.get_secret_value() if reader.signing_secret else None,
+            )
+            for id, reader in loaded.config.readers.items()
+        }
+        self._read_api.configure(loaded.config.server, self._reads, readers)
+
+    async def _begin_backfill(self, loaded: LoadedConfig) -> Audiences:
+        """Return the stage to run now; the rest of the way is `_build`'s."""
+        config = loaded.config
+        raw = {name: dict(getattr(config, name)) for name in SECTIONS}
+
+        def compile(definitions: Definitions) -> Program:
+            return make_program(loaded, definitions)
+
+        def stage(program: Program) -> Audiences:
+            return make_audiences(loaded, program, self.store.log.fetch, self._clock)
+
+        wanted = compile(loaded.definitions)
+        self._backfill = Backfill(self.store.state, self.store.log, raw, wanted, compile, stage)
+        return await self._backfill.begin(self._position, round(self._clock.now() * 1000))
+
     def _router(self, loaded: LoadedConfig, destinations: Mapping[str, Configured]) -> Router:
         return make_router(loaded, {id: one.connector for id, one in destinations.items()})
 
@@ -372,10 +484,30 @@ def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Setti
             frozenset(connectors[id].accepts()),
             one.section.consent,
             (one.section.integration or one.cls.manifest.title, id),
+            one.cls.manifest.keeps_audiences,
         )
         for id, one in loaded.destinations.items()
     ]
-    return Router(routes, targets)
+    sends = {one.name: frozenset(one.send) for one in loaded.definitions.audiences}
+    return Router(routes, targets, sends)
+
+
+def make_program(loaded: LoadedConfig, definitions: Definitions) -> Program:
+    """Return definitions compiled for the sources of a configuration."""
+    sources = loaded.config.sources.items()
+    idles = {
+        id: round(source.exit_idle * 1000)
+        for id, source in sources
+        if source.enabled and source.exit_idle is not None
+    }
+    return Program(definitions, idles)
+
+
+def make_audiences(loaded: LoadedConfig, program: Program, fetch: Fetch, clock: Clock) -> Audiences:
+    """Return the stage that runs a program under a configuration."""
+    sources = loaded.config.sources.values()
+    lag = max((source.settle_lag for source in sources if source.enabled), default=0.0)
+    return Audiences(Engine(program, round(lag * 1000)), fetch, clock)
 
 
 def destinations_for(

@@ -1,13 +1,13 @@
 """A person as the hub knows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import orjson
 
-from junctor.sdk.event import ProfileView
+from junctor.sdk.event import EMPTY, ProfileView
 
 Traits = dict[str, tuple[Any, int]]
 """Trait name to (value, epoch milliseconds of the event that set it)."""
@@ -29,20 +29,29 @@ class Profile:
     first_seen: int = 0
     last_seen: int = 0
     merges: int = 0
+    audiences: dict[str, bool] = field(default_factory=dict)
+    """Audiences the person is in, or was told to be in or not by others."""
+    behavior: bytes = b""
+    """States and memberships over time, encoded; see audiences/behavior.py."""
+    due: int | None = None
+    """When time alone changes something of it, epoch milliseconds."""
     size: int = 0
     """About how many bytes it takes encoded: as last measured, plus what was learned since."""
-    _plain: tuple[Any, Any, Any] | None = None
+    _plain: tuple[Any, Any, Any, Any] | None = None
 
     def changed(self) -> None:
         """Forget the cached plain view after identifiers, traits or groups changed."""
         self._plain = None
 
-    def view(self) -> ProfileView:
+    def view(self, figures: "Figures | None" = None) -> ProfileView:
         """Return the profile as connectors see it; later changes do not reach it."""
-        return self.snapshot()()
+        return self.snapshot(figures)()
 
-    def snapshot(self) -> Callable[[], ProfileView]:
-        """Return what gives the view as it is now, whenever somebody asks: most never do."""
+    def snapshot(self, figures: "Figures | None" = None) -> Callable[[], ProfileView]:
+        """Return what gives the view as it is now, whenever somebody asks: most never do.
+
+        `figures` gives attributes and scores, computed when somebody asks for them.
+        """
         plain = self._plain
         if plain is None:
             plain = self._plain = (
@@ -52,8 +61,9 @@ class Profile:
                     group: {name: value for name, (value, _) in traits.items()}
                     for group, traits in self.groups.items()
                 },
+                dict(self.audiences),
             )
-        return partial(_view, self.id, plain, self.first_seen, self.last_seen)
+        return partial(_view, self.id, plain, self.first_seen, self.last_seen, figures)
 
     def encode(self) -> bytes:
         """Return the profile as JSON text, without its id."""
@@ -65,22 +75,41 @@ class Profile:
                 self.first_seen,
                 self.last_seen,
                 self.merges,
+                self.audiences,
             )
         )
 
     @classmethod
     def decode(cls, id: int, text: bytes) -> "Profile":
         """Return the profile that `encode` wrote."""
-        identifiers, traits, groups, first_seen, last_seen, merges = orjson.loads(text)
-        return cls(id, identifiers, traits, groups, first_seen, last_seen, merges, size=len(text))
+        identifiers, traits, groups, first_seen, last_seen, merges, *more = orjson.loads(text)
+        audiences = more[0] if more else {}  # stores of version 1 have none
+        return cls(
+            id, identifiers, traits, groups, first_seen, last_seen, merges, audiences,
+            size=len(text),
+        )  # fmt: skip
 
 
-def _view(id: int, plain: tuple[Any, Any, Any], first_seen: int, last_seen: int) -> ProfileView:
+Figures = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""Attributes and scores by name."""
+
+
+def _view(
+    id: int,
+    plain: tuple[Any, Any, Any, Any],
+    first_seen: int,
+    last_seen: int,
+    figures: Figures | None,
+) -> ProfileView:
+    attributes, scores = figures or (EMPTY, EMPTY)
     return ProfileView(
         id=public_id(id),
         traits=plain[0],
         identifiers=plain[1],
         groups=plain[2],
+        audiences=plain[3],
+        attributes=attributes,
+        scores=scores,
         first_seen=first_seen,
         last_seen=last_seen,
     )

@@ -1,9 +1,12 @@
 """The way of an event, on one screen.
 
-    LOG ─► normalize ─► identify ─► profile ─► route ─► commit (one transaction) ─► delivery
+    LOG ─► normalize ─► identify ─► profile ─► audience ─► route ─► commit ─► delivery
+     ▲                                             │              (one transaction)
+     └───────── audience transitions, signals ─────┘
 
-The fold is deterministic: log and configuration decide, no clock and no chance. State, routing and
-offset commit together, so that a crash repeats nothing and skips nothing.
+The fold is deterministic: log and configuration decide, no clock and no chance. State, routing,
+offset, and the events that the fold makes itself commit together, so that a crash repeats nothing
+and skips nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +15,15 @@ from typing import Any
 import orjson
 from structlog.typing import FilteringBoundLogger
 
+from junctor.audiences.seen import HUB
+from junctor.model.membership import Told
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Profile
 from junctor.model.record import Record, Rejection
+from junctor.pipeline.audience import AudienceBatch, Audiences
 from junctor.pipeline.identify import Identifiers, People, identify
 from junctor.pipeline.normalize import canonical
-from junctor.pipeline.profile import update_profile
+from junctor.pipeline.profile import is_computed, update_profile
 from junctor.pipeline.route import Router
 from junctor.sdk.event import NOBODY, Event, EventType, ProfileView
 from junctor.store.port import FoldResult, IdentifierKey, Routed, State
@@ -32,15 +38,19 @@ class Flow:
         self,
         state: State,
         identifiers: Identifiers,
+        audiences: Audiences,
         router: Router,
         publish: Callable[[Batch], None],
         log: FilteringBoundLogger,
+        announce: Callable[[Sequence[Told]], None] = lambda told: None,
     ) -> None:
-        """Fold into `state`; hand committed batches to `publish`."""
+        """Fold into `state`; hand committed batches to `publish`, transitions to `announce`."""
         self.identifiers = identifiers
+        self.audiences = audiences
         self.router = router
         self._state = state
         self._publish = publish
+        self._announce_to = announce
         self._log = log
 
     async def fold(self, records: Sequence[Record], previous: int) -> None:
@@ -51,12 +61,13 @@ class Flow:
         """
         normalized = [self._normalize(record) for record in records]
         people = await self._people([parts[2] for parts in normalized if parts])
+        audience = await self._audience_batch(records, normalized)
         result = FoldResult(offset=records[-1].offset)
         processed: list[Processed] = []
         routed: list[Routed] = []
         rejections: list[Rejection] = []
         for record, parts in zip(records, normalized, strict=True):
-            item = self._process(record, *parts, people) if parts else None
+            item = self._process(record, *parts, people, audience) if parts else None
             if item is None:
                 item = self._unprocessable(record)
                 rejections.append(
@@ -67,8 +78,59 @@ class Flow:
         result.identifiers, result.profiles = people.identifiers, people.touched
         result.merges, result.conflicts = people.merges, people.conflicts
         result.routed, result.rejections = routed, rejections
+        await self._finish(audience, result)
         await self._state.commit(result)
         self._publish(Batch(previous, processed, result.offset))
+        self.announce(audience)
+
+    async def pass_time(self, now: int, position: int, limit: int) -> int:
+        """Do what is due up to `now` (epoch ms) with nothing happening; return for how many.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ids, keys = await self._state.due(now, limit)
+        if not ids and not keys:
+            return 0
+        profiles = await self._state.profiles(ids)
+        subjects = await self._state.subjects(keys)
+        audience = await self.audiences.batch(self._state, [])
+        for profile in profiles.values():
+            audience.pass_time(profile, now)
+        for key, subject in subjects.items():
+            audience.pass_time_of_subject(key, subject, now)
+        await audience.finish()
+        await self._state.commit(audience.result(position))
+        self.announce(audience)
+        return len(ids) + len(keys)
+
+    async def _audience_batch(
+        self,
+        records: Sequence[Record],
+        normalized: Sequence[tuple[dict[str, Any], int, list[IdentifierKey]] | None],
+    ) -> AudienceBatch | None:
+        if self.audiences.idle:
+            return None
+        good = [(r, parts) for r, parts in zip(records, normalized, strict=True) if parts]
+        events = [(record, body, at) for record, (body, at, _) in good]
+        return await self.audiences.batch(self._state, events, [keys for _, (_, _, keys) in good])
+
+    async def _finish(self, audience: AudienceBatch | None, result: FoldResult) -> None:
+        if audience is None:
+            return
+        await audience.finish()
+        made = audience.result(result.offset)
+        result.transitions, result.goals, result.derived = (
+            made.transitions,
+            made.goals,
+            made.derived,
+        )
+        result.sessions, result.subjects = made.sessions, made.subjects
+
+    def announce(self, audience: AudienceBatch | None) -> None:
+        """Tell whoever watches of the transitions of a batch that is committed."""
+        if audience is not None and audience.told:
+            self._announce_to(audience.told)
 
     async def again(self, records: Sequence[Record]) -> list[Processed]:
         """Return folded records once more, for a destination that reads the log.
@@ -93,7 +155,7 @@ class Flow:
                 owner = Profile(route.profile)
                 update_profile(owner, body, at)
             decision = self.router.decide(body, record.source, owner)
-            view = owner.view() if owner is not None else NOBODY
+            view = owner.view(self.audiences.figures(owner, at)) if owner is not None else NOBODY
             key = route.profile or (owner.id if owner is not None else 0)
             processed.append(Processed(_event(record, body, at, view), key, decision))
         return processed
@@ -118,16 +180,34 @@ class Flow:
         at: int,
         keys: list[IdentifierKey],
         people: People,
+        audience: AudienceBatch | None,
     ) -> Processed | None:
         try:
-            profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
-            update_profile(profile, body, at)
+            if record.source == HUB:  # it tells of people, and teaches nothing about them
+                profile = people.first(keys) or Profile(record.offset)
+            else:
+                profile = identify(
+                    body, keys, people, self.identifiers, offset=record.offset, at=at
+                )
+                before = dict(profile.audiences) if is_computed(body) else None
+                update_profile(profile, body, at)
+                if before is not None and audience is not None and profile.id in people.profiles:
+                    audience.learn_told(profile, before, at)
+            if audience is not None:
+                for survivor, absorbed in people.take_absorbed():
+                    audience.merge(survivor, absorbed, record.received_at)
+                if profile.id in people.profiles:
+                    audience.observe(profile, record, body, at, keys)
+                    people.touched[profile.id] = profile
             decision = self.router.decide(body, record.source, profile)
-            event = _event(record, body, at, profile.snapshot())
+            figures = self.audiences.figures(profile, at)
+            event = _event(record, body, at, profile.snapshot(figures))
         except Exception:  # as in _normalize
             self._log.exception("event could not be processed", offset=record.offset)
             return None
         if event.type == EventType.DELETE:
+            if audience is not None and profile.id in people.profiles:
+                audience.forget(profile, record.received_at)
             people.remove(profile)
         return Processed(event, profile.id, decision)
 

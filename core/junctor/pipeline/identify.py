@@ -32,6 +32,8 @@ class People:
     identifiers: dict[IdentifierKey, int | None] = field(default_factory=dict)
     touched: dict[int, Profile | None] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
+    absorbed: list[tuple[Profile, Profile]] = field(default_factory=list)
+    """Survivors with the profiles that went up in them, until somebody takes them."""
     conflicts: list[IdentityConflict] = field(default_factory=list)
 
     def first(self, keys: Iterable[IdentifierKey]) -> Profile | None:
@@ -45,6 +47,11 @@ class People:
         profile.changed()
         self.known[key] = profile.id
         self.identifiers[key] = profile.id
+
+    def take_absorbed(self) -> list[tuple[Profile, Profile]]:
+        """Return the survivors with what they absorbed since the last call."""
+        taken, self.absorbed = self.absorbed, []
+        return taken
 
     def remove(self, profile: Profile) -> None:
         """Forget a profile and its identifiers."""
@@ -212,10 +219,12 @@ def _merge(profiles: Sequence[Profile], people: People, offset: int, at: int) ->
         newest(survivor.traits, absorbed.traits)
         for group, traits in absorbed.groups.items():
             newest(survivor.groups.setdefault(group, {}), traits)
+        survivor.audiences = {**absorbed.audiences, **survivor.audiences}
         survivor.first_seen = min(survivor.first_seen, absorbed.first_seen)
         survivor.last_seen = max(survivor.last_seen, absorbed.last_seen)
         survivor.merges += absorbed.merges + 1
         survivor.changed()
+        people.absorbed.append((survivor, absorbed))
         people.profiles.pop(absorbed.id, None)
         people.touched[absorbed.id] = None
     return survivor

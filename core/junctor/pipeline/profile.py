@@ -1,5 +1,10 @@
-"""What an event teaches about its person: traits by newest time, groups, first and last seen."""
+"""What an event teaches about its person: traits by newest time, groups, first and last seen.
 
+Audiences and computed traits that Segment Engage tells of are traits as well, in the form of an
+identify call and in that of a track event [Segment, using Engage data].
+"""
+
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -27,6 +32,9 @@ def update_profile(profile: Profile, event: dict[str, Any], at: int) -> None:
         carried = context.get("traits")
         if isinstance(carried, dict) and carried and kind != "group":
             _learn(profile, profile.traits, carried, at)
+        personas = context.get("personas")
+        if isinstance(personas, dict):
+            _learn_computed(profile, event, personas, at)
     traits = event.get("traits")
     if kind == "identify" and isinstance(traits, dict):
         _learn(profile, profile.traits, traits, at)
@@ -37,6 +45,30 @@ def update_profile(profile: Profile, event: dict[str, Any], at: int) -> None:
             profile.changed()
             if isinstance(traits, dict):
                 _learn(profile, of_group, traits, at)
+
+
+def is_computed(event: Mapping[str, Any]) -> bool:
+    """Whether an event tells of a trait or membership that another hub computed."""
+    context = event.get("context")
+    return isinstance(context, dict) and isinstance(context.get("personas"), dict)
+
+
+def _learn_computed(
+    profile: Profile, event: dict[str, Any], personas: dict[str, Any], at: int
+) -> None:
+    """Learn a trait or a membership that another hub computed; names of such events are free."""
+    key, sort = personas.get("computation_key"), personas.get("computation_class")
+    if not isinstance(key, str) or sort not in ("audience", "trait"):
+        return
+    told = event.get("traits" if event.get("type") == "identify" else "properties")
+    value = told.get(key) if isinstance(told, dict) else None
+    if value is None:
+        return
+    if event.get("type") == "track":
+        _learn(profile, profile.traits, {key: value}, at)
+    if sort == "audience" and profile.traits.get(key, (None, at))[1] <= at:
+        profile.audiences[key] = value is True
+        profile.changed()
 
 
 def _learn(profile: Profile, known: Traits, new: dict[str, Any], at: int) -> None:

@@ -6,8 +6,10 @@ consent in connections; filtering with the integrations object].
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
+from junctor.audiences.seen import HUB
 from junctor.model.processed import Decision
 from junctor.model.profile import Profile
 from junctor.sdk.event import NOBODY
@@ -18,7 +20,11 @@ NO_ROUTE: Final = "no route"
 CONDITION: Final = "condition not met"
 CONSENT: Final = "filtered by end user consent"
 _MOST_REMEMBERED: Final = 4_096
+SILENT: Final = "entered by backfill"
 INTEGRATIONS: Final = "filtered by integrations object"
+
+
+NO_SENDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +39,32 @@ class RouteRule:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A destination as routing sees it; `names` are those by which `integrations` calls it."""
+    """A destination as routing sees it; `names` are those by which `integrations` calls it.
+
+    `keeps_audiences`: it keeps a copy of memberships, and wants those that fire no trigger, too.
+    """
 
     id: str
     accepts: frozenset[str]
     consent: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    keeps_audiences: bool = False
 
 
 class Router:
     """All routes and destinations of one configuration."""
 
-    def __init__(self, routes: Sequence[RouteRule], targets: Sequence[Target]) -> None:
-        """Prepare the table of one configuration."""
+    def __init__(
+        self,
+        routes: Sequence[RouteRule],
+        targets: Sequence[Target],
+        sends: Mapping[str, frozenset[str]] = NO_SENDS,
+    ) -> None:
+        """Prepare the table of one configuration.
+
+        `sends` are the destinations that an audience's `send` names, by audience.
+        """
+        self._sends = sends
         self.targets = tuple(targets)
         self._routes = tuple((1 << number, route) for number, route in enumerate(routes))
         self._plain: dict[tuple[str, int, int], Decision] = {}
@@ -57,6 +76,8 @@ class Router:
         routes that match count, and equal decisions are the same object.
         """
         matched, refused = self._match(event, source, profile)
+        if source == HUB:
+            return self._made_here(event, matched, refused)
         consent = consent_preferences(event)
         integrations = event.get("integrations")
         if consent is None and (not integrations or not isinstance(integrations, dict)):
@@ -70,6 +91,25 @@ class Router:
         if not isinstance(integrations, dict) or not integrations:
             integrations = None
         return self._decision(event, matched, refused, consent, integrations)
+
+    def _made_here(self, event: Mapping[str, Any], matched: int, refused: int) -> Decision:
+        """Return the decision for an event that the hub made: of an audience, or a signal."""
+        context = event.get("context")
+        context = context if isinstance(context, dict) else {}
+        personas, said = context.get("personas"), context.get(HUB)
+        audience = personas.get("computation_key") if isinstance(personas, dict) else None
+        sent = self._sends.get(audience, frozenset()) if isinstance(audience, str) else frozenset()
+        silent = isinstance(said, dict) and said.get("silent") is True
+        keeps = {target.id for target in self.targets if target.keeps_audiences}
+        decision = self._decision(
+            event, matched, refused, consent_preferences(event), None, also=sent
+        )
+        if not silent:
+            return decision
+        return tuple(
+            (id, SILENT if reason == SENT and id not in keeps else reason)
+            for id, reason in decision
+        )
 
     def _match(
         self, event: Mapping[str, Any], source: str, profile: Profile | None
@@ -98,8 +138,9 @@ class Router:
         refused: int,
         consent: Mapping[str, Any] | None,
         integrations: Mapping[str, Any] | None,
+        also: frozenset[str] = frozenset(),
     ) -> Decision:
-        wanted = {id for bit, route in self._routes if bit & matched for id in route.to}
+        wanted = {id for bit, route in self._routes if bit & matched for id in route.to} | also
         declined = {id for bit, route in self._routes if bit & refused for id in route.to}
         reasons = []
         for target in self.targets:

@@ -36,7 +36,9 @@ class ProfileView:
     """The person an event is about, as known when the event was processed.
 
     `identifiers` maps a kind ("user_id", "email") to its values, newest last;
-    `traits` are the newest values of the person's traits; `group_traits` those of the groups;
+    `traits` are the newest values of the person's traits; `groups` has those of the groups by id;
+    `audiences` tells of audiences whether the person is in; `attributes` and `scores` are figures
+    of the person's behavior by name, computed when they are asked for;
     `first_seen` and `last_seen` are epoch milliseconds of event time.
     """
 
@@ -45,6 +47,8 @@ class ProfileView:
     identifiers: Mapping[str, Sequence[str]] = field(default_factory=_empty)
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=_empty)
     audiences: Mapping[str, bool] = field(default_factory=_empty)
+    attributes: Mapping[str, Any] = field(default_factory=_empty)
+    scores: Mapping[str, float] = field(default_factory=_empty)
     first_seen: int = 0
     last_seen: int = 0
 
@@ -61,6 +65,8 @@ class ProfileView:
             "identifiers": {kind: list(values) for kind, values in self.identifiers.items()},
             "groups": {group: dict(traits) for group, traits in self.groups.items()},
             "audiences": dict(self.audiences),
+            "attributes": dict(self.attributes),
+            "scores": dict(self.scores),
             "first_seen": iso_time(self.first_seen),
             "last_seen": iso_time(self.last_seen),
         }
@@ -203,9 +209,14 @@ class Event:
         return self._mapping("integrations")
 
     def payload(self) -> dict[str, Any]:
-        """Return the event with `profile` and `audiences` beside it, as templates see it."""
+        """Return the event with `profile`, `audiences`, `attributes` and `scores` beside it.
+
+        That is how templates see it.
+        """
         profile = self.profile
-        return {**self.body, "profile": profile.as_dict(), "audiences": profile.audiences}
+        plain = profile.as_dict()
+        shown = {name: plain[name] for name in ("audiences", "attributes", "scores")}
+        return {**self.body, "profile": plain, **shown}
 
     def __repr__(self) -> str:
         """Name the event without its data."""

@@ -30,4 +30,7 @@ class Manifest(BaseModel):
     """Whether a person's events are kept in order; the configuration may switch it off."""
     rate: str | None = None
     """Most `deliver` calls in a time, as "1/s" or "100/m"; None for no limit."""
+    keeps_audiences: bool = False
+    """Whether it keeps a copy of audiences: then it is told also of those who entered by a backfill
+    or a changed definition, of whom triggers are not told."""
     stability: Literal["alpha", "beta", "stable"] = "alpha"

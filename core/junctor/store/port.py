@@ -1,4 +1,4 @@
-"""What the hub asks of a store, in three small protocols; every adapter passes the same law book.
+"""What the hub asks of a store, in four small protocols; every adapter passes the same law book.
 
 All methods are asynchronous and work on batches, so that an adapter may live behind a network. A
 method that writes returns only when the write is durable. Times are epoch milliseconds.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from junctor.model.delivery import Attempt, DeadLetter, DestinationState, Parked
+from junctor.model.membership import Goal, Member, TransitionRow
 from junctor.model.profile import IdentityConflict, Merge, Profile
 from junctor.model.record import NewRecord, Record, Rejection
 
@@ -126,9 +127,20 @@ class FoldResult:
     profiles: Mapping[int, Profile | None] = field(default_factory=dict)
     """Profile id to profile; None removes it."""
     merges: Sequence[Merge] = ()
+    """Also moves goals and memberships to the survivor."""
     conflicts: Sequence[IdentityConflict] = ()
     routed: Sequence[Routed] = ()
     rejections: Sequence[Rejection] = ()
+    derived: Sequence[NewRecord] = ()
+    """Events that the fold made, appended to the log in the same transaction."""
+    transitions: Sequence[TransitionRow] = ()
+    goals: Sequence[Goal] = ()
+    sessions: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """(Session, profile) to the time of its newest event."""
+    subjects: Mapping[str, Profile | None] = field(default_factory=dict)
+    """Subjects that are no people, by `KIND:VALUE`."""
+    notes: Mapping[str, str | None] = field(default_factory=dict)
+    """What the fold remembers of its own work, by name; None removes it."""
 
 
 class State(Protocol):
@@ -144,6 +156,30 @@ class State(Protocol):
 
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
         """Return the profiles that exist. The caller owns them and may change them."""
+        ...
+
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        """Return the subjects that are no people and exist, by `KIND:VALUE`; as `profiles`."""
+        ...
+
+    async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
+        """Return profiles and other subjects that are due at a time up to `until`, first ones."""
+        ...
+
+    async def profile_ids(self, after: int, limit: int) -> list[int]:
+        """Return ids of profiles above `after`, in order."""
+        ...
+
+    async def survivors(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return who absorbed these profiles, at the end of the chain; others are absent."""
+        ...
+
+    async def notes(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the notes of the fold of these names that there are."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """Return the earliest time at which something is due, None when nothing is."""
         ...
 
     async def commit(self, result: FoldResult) -> None:
@@ -164,6 +200,26 @@ class State(Protocol):
 
     async def merges(self, profile: int) -> list[Merge]:
         """Return the merges into a profile, oldest first."""
+        ...
+
+
+class Memberships(Protocol):
+    """Who is in which audience, and who came and went."""
+
+    async def session_owners(self, session: str) -> list[int]:
+        """Return the profiles that a session belongs to, the one last seen first."""
+        ...
+
+    async def members(self, audience: str, after: str, limit: int) -> list[Member]:
+        """Return members of an audience, those whose subject sorts behind `after`."""
+        ...
+
+    async def sizes(self) -> dict[str, int]:
+        """Return how many members each audience has that has any."""
+        ...
+
+    async def transitions(self, audience: str, since: int, until: int) -> list[TransitionRow]:
+        """Return the entries and exits with since <= at < until, oldest first."""
         ...
 
 
@@ -278,7 +334,7 @@ class Ledger(Protocol):
 
 
 class Store(Protocol):
-    """One store: three protocols and its life."""
+    """One store: four protocols and its life."""
 
     @property
     def log(self) -> EventLog:
@@ -288,6 +344,11 @@ class Store(Protocol):
     @property
     def state(self) -> State:
         """Profiles and identifiers."""
+        ...
+
+    @property
+    def memberships(self) -> Memberships:
+        """Audiences."""
         ...
 
     @property

@@ -147,6 +147,8 @@ async def test_the_whole_answer_for_one_event(loaded: LoadedConfig) -> None:
             "identifiers": {"user_id": ["u-1"]},
             "groups": {},
             "audiences": {},
+            "attributes": {},
+            "scores": {},
             "first_seen": "2026-01-01T00:00:00.000Z",
             "last_seen": "2026-01-01T00:00:00.000Z",
         },

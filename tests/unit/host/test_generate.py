@@ -44,6 +44,7 @@ def test_the_keys_in_comments_are_all_there_are_with_their_defaults() -> None:
     first = next(index for index, line in enumerate(commented) if line.startswith("plugins"))
     raw = tomllib.loads("\n".join(commented[first:]))
     raw["admin"].pop("token")  # a reference; the model is given what it stands for
+    raw.pop("readers", None)
 
     config = Config.model_validate(raw)
 

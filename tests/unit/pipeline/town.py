@@ -7,13 +7,18 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 
+from junctor.audiences.engine import Engine
+from junctor.audiences.nodes import Definitions
+from junctor.audiences.program import Program
 from junctor.config.model import Identifier, Identity
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import IdentityConflict, Merge, Profile
 from junctor.model.record import Record, Rejection
+from junctor.pipeline.audience import Audiences
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.route import Router, RouteRule, Target
+from junctor.sdk.context import SystemClock
 from junctor.store.port import FoldResult, IdentifierKey, Routed, State
 
 from .bodies import T0, named
@@ -68,6 +73,24 @@ class MemoryState:
 
     async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
         return {offset: self.routes[offset] for offset in offsets if offset in self.routes}
+
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        return {}
+
+    async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
+        return [], []
+
+    async def next_due(self) -> int | None:
+        return None
+
+    async def profile_ids(self, after: int, limit: int) -> list[int]:
+        return []
+
+    async def survivors(self, ids: Sequence[int]) -> dict[int, int]:
+        return {}
+
+    async def notes(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
 
     async def merges(self, profile: int) -> list[Merge]:
         return [merge for merge in self.merged if merge.survivor == profile]
@@ -130,7 +153,12 @@ def flow(
     state: State, batches: list[Batch], identity: Identity | None = None,
     router: Router = EVERYTHING,
 ) -> Flow:  # fmt: skip
-    return Flow(state, Identifiers(identity or Identity()), router, batches.append, LOG)
+    audiences = Audiences(Engine(Program(Definitions())), no_records, SystemClock())
+    return Flow(state, Identifiers(identity or Identity()), audiences, router, batches.append, LOG)
+
+
+async def no_records(offsets: Sequence[int]) -> list[Record]:
+    return []
 
 
 def records(bodies: Sequence[dict[str, Any]], first: int = 0) -> list[Record]:

@@ -37,29 +37,34 @@ class _Generation:
 
 
 @dataclass(slots=True)
-class _Append:
-    """Everything that waited for the writer goes in with few statements."""
+class Append:
+    """Everything that waited for the writer goes in with few statements; a job of the writer."""
 
     log: "SqliteLog"
     requests: list[_Request] = field(default_factory=list)
     previous: int = 0
     stored: list[NewRecord] = field(default_factory=list)
+    derived: bool = False
+    """Whether it has events of the hub's own making, and leaves those that wait alone."""
 
     @property
     def proves_room(self) -> bool:
+        """See Job."""
         return bool(self.stored)
 
     def run(self, connection: sqlite3.Connection) -> None:
+        """See Job."""
         self._take()
         if self.requests:
             self.log.write(connection, self)
 
     def _take(self) -> None:
         waiting = self.log.waiting
-        while waiting:
+        while waiting and not self.derived:
             self.requests.append(waiting.popleft())
 
     def committed(self) -> None:
+        """See Job."""
         if self.stored:
             records = [
                 Record(r.offset, r.source, r.message_id, r.received_at, r.corrects_clock, r.json,
@@ -74,11 +79,13 @@ class _Append:
                 request.future.set_result(request.duplicates)
 
     def undone(self) -> None:
+        """See Job."""
         if not self.requests:
             self._take()  # the transaction did not come to `run`; nobody else takes them
         self.log.forget_head()
 
     def failed(self, error: StoreError) -> None:
+        """See Job."""
         for request in self.requests:
             if not request.future.done():
                 request.future.set_exception(error)
@@ -98,6 +105,11 @@ class SqliteLog:
         self.waiting: deque[_Request] = deque()
         self.listeners: list[Callable[[Appended], None]] = []
 
+    def derived(self, records: Sequence[NewRecord]) -> Append:
+        """Return what appends events of the hub's own making in another job's transaction."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return Append(self, [_Request(records, (), None, future)], derived=True)
+
     async def append(
         self,
         records: Sequence[NewRecord],
@@ -108,7 +120,7 @@ class SqliteLog:
         """See EventLog."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._writer.submit_with(
-            self.waiting, _Request(records, rejections, cursor, future), lambda: _Append(self)
+            self.waiting, _Request(records, rejections, cursor, future), lambda: Append(self)
         )
         return await future
 
@@ -198,7 +210,7 @@ class SqliteLog:
         self._head = None
         self._generations = None
 
-    def write(self, connection: sqlite3.Connection, append: _Append) -> None:
+    def write(self, connection: sqlite3.Connection, append: Append) -> None:
         """Store what the requests brought; runs on the writer's thread."""
         if self._head is None:
             self._head = _head(connection)

@@ -1,15 +1,18 @@
 """Profiles, identifiers and routing decisions."""
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
 from junctor.model.profile import Merge, Profile
-from junctor.store.port import FoldResult, IdentifierKey, Routed
-from junctor.store.sqlite.log import insert_rejections
+from junctor.store.port import FoldResult, IdentifierKey, Routed, StoreError
+from junctor.store.sqlite.log import Append, SqliteLog, insert_rejections
+from junctor.store.sqlite.memberships import due, load_subjects, next_due, write_behavior
 from junctor.store.sqlite.writer import Writer, insert_rows, select_in
 
 _PROFILES_CACHED: Final = 20_000
@@ -36,13 +39,48 @@ class Recent(Generic[K, V]):
                 del self.entries[key]
 
 
+@dataclass(slots=True)
+class _Commit:
+    """One batch of the fold: its changes, and the events that it made, in one transaction."""
+
+    state: "SqliteState"
+    result: FoldResult
+    derived: Append | None
+    future: asyncio.Future[None]
+
+    @property
+    def proves_room(self) -> bool:
+        return False
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        self.state.write(connection, self.result)
+        if self.derived is not None:
+            self.derived.run(connection)
+
+    def undone(self) -> None:
+        if self.derived is not None:
+            self.derived.undone()
+
+    def committed(self) -> None:
+        if self.derived is not None:
+            self.derived.committed()
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def failed(self, error: StoreError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
 class SqliteState:
     """State on SQLite, with the recent part in memory."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
-        """Use the store's writer and reading connection."""
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, log: SqliteLog) -> None:
+        """Use the store's writer and reading connection; derived events go into `log`."""
         self._writer = writer
         self._reader = reader
+        self._log = log
+        self._subjects: Recent[str, Profile] = Recent(_PROFILES_CACHED)
         self._profiles: Recent[int, Profile] = Recent(_PROFILES_CACHED)
         self._identifiers: Recent[IdentifierKey, int] = Recent(_IDENTIFIERS_CACHED)
         self._routings: dict[Decision, int] = {}
@@ -85,18 +123,20 @@ class SqliteState:
         found = {id: cached[id] for id in ids if id in cached}
         missing = [id for id in ids if id not in found]
         if missing:
-            select = "select id, record from profiles where id"
-            loaded = {
-                id: Profile.decode(id, r) for id, r in select_in(self._reader, select, missing)
-            }
+            select = "select id, record, behavior, due from profiles where id"
+            rows = select_in(self._reader, select, missing)
+            loaded = {row[0]: _profile(*row) for row in rows}
             self._profiles.keep(loaded)
             found.update(loaded)
         return found
 
     async def commit(self, result: FoldResult) -> None:
         """See State."""
+        derived = self._log.derived(result.derived) if result.derived else None
+        commit = _Commit(self, result, derived, asyncio.get_running_loop().create_future())
         try:
-            await self._writer.call(lambda connection: self._write(connection, result))
+            self._writer.submit(commit)
+            await commit.future
         except BaseException:
             self.forget()
             raise
@@ -107,12 +147,15 @@ class SqliteState:
         """Drop what is cached: somebody changed a profile and did not commit."""
         self._profiles.entries.clear()
         self._identifiers.entries.clear()
+        self._subjects.entries.clear()
 
     def _remember(self, result: FoldResult) -> None:
         _keep(self._identifiers, result.identifiers)
         _keep(self._profiles, result.profiles)
+        _keep(self._subjects, result.subjects)
 
-    def _write(self, connection: sqlite3.Connection, result: FoldResult) -> None:
+    def write(self, connection: sqlite3.Connection, result: FoldResult) -> None:
+        """Store what the fold changed; runs on the writer's thread."""
         rows: list[tuple[Any, ...]] = [
             (kind, value, id) for (kind, value), id in result.identifiers.items() if id is not None
         ]
@@ -122,7 +165,11 @@ class SqliteState:
                 connection.execute(
                     "delete from identifiers where kind = ? and value = ?", (kind, value)
                 )
-        rows = [(id, p.encode()) for id, p in result.profiles.items() if p is not None]
+        rows = [
+            (id, p.encode(), p.behavior, p.due)
+            for id, p in result.profiles.items()
+            if p is not None
+        ]
         insert_rows(connection, "insert or replace into profiles", rows)
         for id, profile in result.profiles.items():
             if profile is None:
@@ -138,11 +185,17 @@ class SqliteState:
                 "insert into conflicts (offset, at, profile, reason) values (?, ?, ?, ?)",
                 (c.offset, c.at, c.profile, c.reason),
             )
+        write_behavior(connection, result)
         self._write_routing(connection, result.routed)
         insert_rejections(connection, result.rejections)
-        connection.execute(
-            "insert or replace into meta (key, value) values ('position', ?)", (result.offset,)
-        )
+        notes: dict[str, int | str | None] = {"position": result.offset, **result.notes}
+        for name, note in notes.items():
+            if note is None:
+                connection.execute("delete from meta where key = ?", (name,))
+            else:
+                connection.execute(
+                    "insert or replace into meta (key, value) values (?, ?)", (name, note)
+                )
 
     def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
         # by identity: most events of a batch share one decision, and hashing it is not free
@@ -162,6 +215,46 @@ class SqliteState:
                     counts[destination, "filtered"] += n
         count(connection, counts)
 
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        """See State."""
+        cached = self._subjects.entries
+        found = {key: cached[key] for key in keys if key in cached}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            loaded = load_subjects(self._reader, missing)
+            self._subjects.keep(loaded)
+            found.update(loaded)
+        return found
+
+    async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
+        """See State."""
+        return due(self._reader, until, limit)
+
+    async def profile_ids(self, after: int, limit: int) -> list[int]:
+        """See State."""
+        select = "select id from profiles where id > ? order by id limit ?"
+        return [id for (id,) in self._reader.execute(select, (after, limit))]
+
+    async def survivors(self, ids: Sequence[int]) -> dict[int, int]:
+        """See State."""
+        found: dict[int, int] = {}
+        asked = {id: id for id in ids}  # who stands now for whom was asked about
+        while asked:
+            select = "select absorbed, survivor from merges where absorbed"
+            merged = dict(select_in(self._reader, select, list(set(asked.values()))))
+            asked = {id: merged[now] for id, now in asked.items() if now in merged}
+            found.update(asked)
+        return found
+
+    async def notes(self, names: Sequence[str]) -> dict[str, str]:
+        """See State."""
+        rows = select_in(self._reader, "select key, value from meta where key", list(names))
+        return {name: str(value) for name, value in rows}
+
+    async def next_due(self) -> int | None:
+        """See State."""
+        return next_due(self._reader)
+
     async def routed(self, offsets: Sequence[int]) -> dict[int, Routed]:
         """See State."""
         select = "select offset, profile, routing from routed where offset"
@@ -179,6 +272,12 @@ class SqliteState:
             (profile,),
         )
         return [Merge(*row) for row in rows]
+
+
+def _profile(id: int, record: bytes, behavior: bytes, due: int | None) -> Profile:
+    profile = Profile.decode(id, record)
+    profile.behavior, profile.due = behavior, due
+    return profile
 
 
 def position(connection: sqlite3.Connection) -> int:

@@ -11,11 +11,12 @@ from typing import Any, Final, TextIO
 from junctor.store.port import StoreError, StoreLocked, StoreTooNew, StoreUnavailable
 from junctor.store.sqlite.ledger import SqliteLedger
 from junctor.store.sqlite.log import SqliteLog
+from junctor.store.sqlite.memberships import SqliteMemberships
 from junctor.store.sqlite.state import SqliteState, position
 from junctor.store.sqlite.writer import Writer
 
 FILE: Final = "junctor.db"
-_MIGRATIONS: Final = ("schema.sql",)
+_MIGRATIONS: Final = ("schema.sql", "schema_2.sql")
 """One file a version, in order; the version of a store is how many it has had."""
 _TIDY_ROWS: Final = 1_000
 _PROBE_BYTES: Final = 262_144
@@ -48,7 +49,8 @@ class SqliteStore:
         self._retention_dead = round(retention_dead * 1000)
         self.writer = Writer(writing, asyncio.get_running_loop())
         self.log = SqliteLog(self.writer, reading, round(dedupe_window * 1000))
-        self.state = SqliteState(self.writer, reading)
+        self.state = SqliteState(self.writer, reading, self.log)
+        self.memberships = SqliteMemberships(reading)
         self.ledger = SqliteLedger(self.writer, reading)
         self._active: frozenset[str] | None = None
 

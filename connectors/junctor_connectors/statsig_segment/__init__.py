@@ -1,0 +1,1 @@
+"""Statsig segments: ID lists that are kept equal to audiences."""

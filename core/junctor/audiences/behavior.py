@@ -1,0 +1,192 @@
+"""What is kept of one subject's behavior: states, memberships, and when time is next due.
+
+A subject is a person, or what an audience is keyed by otherwise (an account). A person's sessions
+are scopes within theirs. All of it is plain JSON once encoded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from junctor.audiences.leaf import NEVER, Kind, State
+
+MOST_SESSIONS: Final = 16
+"""Sessions kept of a person, those last active."""
+SOFT_BYTES: Final = 4_096
+HARD_BYTES: Final = 32_768
+"""Encoded size over which the largest states are dropped, and the subject counts as degraded."""
+
+
+@dataclass(slots=True)
+class Membership:
+    """How one subject stands to one audience. Times are epoch milliseconds, 0 for never.
+
+    `since`: when the hub saw it enter or leave. `holds`: whether the condition held when last
+    looked at, `holds_since` from when (hub time), `holds_at` the time and rank of the event that
+    made it so. `blocked`: it left by `exit` and waits for the condition to be false once. `ids` are
+    the ids that the entry was told with.
+    """
+
+    member: bool = False
+    since: int = 0
+    number: int = 0
+    left_at: int = 0
+    holds: bool = False
+    holds_since: int = 0
+    holds_at: tuple[int, int] = (0, 0)
+    blocked: bool = False
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def plain(self) -> list[Any]:
+        """Return it as JSON."""
+        return [
+            self.member, self.since, self.number, self.left_at, self.holds, self.holds_since,
+            *self.holds_at, self.blocked, self.ids,
+        ]  # fmt: skip
+
+    @classmethod
+    def of(cls, plain: list[Any]) -> "Membership":
+        """Return what `plain` wrote."""
+        member, since, number, left_at, holds, holds_since, at, rank, blocked, ids = plain
+        return cls(member, since, number, left_at, holds, holds_since, (at, rank), blocked, ids)
+
+
+@dataclass(slots=True)
+class Scope:
+    """States and memberships of a subject, or of one session of a person.
+
+    `dues` holds, by audience or `signal:NAME`, when it is to be looked at again: (at, quiet_at) of
+    its verdict. `seen_at` is the newest event's time.
+    """
+
+    states: dict[str, State] = field(default_factory=dict)
+    memberships: dict[str, Membership] = field(default_factory=dict)
+    dues: dict[str, tuple[int, int]] = field(default_factory=dict)
+    seen_at: int = 0
+
+    def plain(self) -> list[Any]:
+        """Return it as JSON."""
+        memberships = {name: m.plain() for name, m in self.memberships.items()}
+        return [self.states, memberships, self.dues, self.seen_at]
+
+    @classmethod
+    def of(cls, plain: list[Any]) -> "Scope":
+        """Return what `plain` wrote."""
+        states, memberships, dues, seen_at = plain
+        return cls(
+            states,
+            {name: Membership.of(m) for name, m in memberships.items()},
+            {name: (at, quiet_at) for name, (at, quiet_at) in dues.items()},
+            seen_at,
+        )
+
+    def set_due(self, name: str, at: int, quiet_at: int) -> None:
+        """Note when `name` is next to be looked at."""
+        if at == NEVER and quiet_at == NEVER:
+            self.dues.pop(name, None)
+        else:
+            self.dues[name] = (at, quiet_at)
+
+    def merge(self, other: "Scope", kinds: Mapping[str, Kind]) -> None:
+        """Take in the states of the same subject's other half; memberships are the caller's."""
+        for key, state in other.states.items():
+            mine = self.states.get(key)
+            kind = kinds.get(key)
+            if mine is None:
+                self.states[key] = state
+            elif kind is not None:
+                self.states[key] = kind.merge(mine, state)
+        self.seen_at = max(self.seen_at, other.seen_at)
+
+
+@dataclass(slots=True)
+class Behavior:
+    """All of one subject.
+
+    `quiet` is the time up to which silence is believed; `late` when an event last came so late that
+    more of its kind may follow. `revision` names the definitions by which memberships were last
+    looked at. `over` says that states were dropped since they took too much room.
+    """
+
+    own: Scope = field(default_factory=Scope)
+    sessions: dict[str, Scope] = field(default_factory=dict)
+    quiet: int = 0
+    late: int = 0
+    revision: str = ""
+    over: bool = False
+
+    def encode(self) -> bytes:
+        """Return it as JSON text, of bounded size."""
+        text = self._text()
+        while len(text) > HARD_BYTES and self._drop_largest():
+            self.over = True
+            text = self._text()
+        return text
+
+    def _text(self) -> bytes:
+        sessions = {id: scope.plain() for id, scope in self.sessions.items()}
+        return orjson.dumps(
+            [self.own.plain(), sessions, self.quiet, self.late, self.revision, self.over]
+        )
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Behavior":
+        """Return what `encode` wrote; a new one for no text."""
+        if not text:
+            return cls()
+        own, sessions, quiet, late, revision, over = orjson.loads(text)
+        return cls(
+            Scope.of(own),
+            {id: Scope.of(scope) for id, scope in sessions.items()},
+            quiet,
+            late,
+            revision,
+            over,
+        )
+
+    def session(self, id: str, at: int) -> Scope:
+        """Return the scope of a session. One that is in no audience makes room for a new one."""
+        scope = self.sessions.get(id)
+        if scope is None:
+            if len(self.sessions) >= MOST_SESSIONS:
+                del self.sessions[min(self.sessions, key=self._worth)]
+            scope = self.sessions[id] = Scope()
+        scope.seen_at = max(scope.seen_at, at)
+        return scope
+
+    def _worth(self, id: str) -> tuple[bool, int]:
+        scope = self.sessions[id]
+        return any(known.member for known in scope.memberships.values()), scope.seen_at
+
+    def newest_session(self) -> str | None:
+        """Return the id of the session last seen, None if there is none."""
+        return max(self.sessions, key=lambda id: self.sessions[id].seen_at, default=None)
+
+    def due(self, lag: int) -> int:
+        """Return when something is next to be looked at; silence `lag` after its time."""
+        due = NEVER
+        late = self.late
+        for scope in (self.own, *self.sessions.values()):
+            for at, quiet_at in scope.dues.values():
+                if at < due:
+                    due = at
+                if quiet_at < NEVER:
+                    quiet_at = (late if late > quiet_at else quiet_at) + lag
+                    if quiet_at < due:
+                        due = quiet_at
+        return due
+
+    def _drop_largest(self) -> bool:
+        """Drop the largest state; False when there is none left."""
+        sizes = [
+            (len(orjson.dumps(state)), scope.states, key)
+            for scope in (self.own, *self.sessions.values())
+            for key, state in scope.states.items()
+        ]
+        if not sizes:
+            return False
+        _, states, key = max(sizes, key=lambda size: size[0])
+        del states[key]
+        return True

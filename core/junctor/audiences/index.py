@@ -1,0 +1,100 @@
+"""The reverse index: from an event to the few patterns that it may fit, however many there are."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from junctor.audiences.nodes import Pattern
+from junctor.audiences.patterns import Fits, compile_pattern, equalities, fits_name
+from junctor.audiences.seen import Reader, Seen, reader
+
+_WORTH_A_TABLE: Final = 4
+"""Patterns that must ask for the same property before a table pays."""
+_MOST_NAMES: Final = 4_096
+"""Event names whose lists are kept; senders choose names."""
+
+Candidate = tuple[int, Fits]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Patterns by the value of one property that each of them wants to equal something."""
+
+    read: Reader
+    by_value: dict[Any, list[Candidate]]
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """The patterns that may fit events of one name."""
+
+    tables: tuple[_Table, ...]
+    others: tuple[Candidate, ...]
+
+
+class PatternIndex:
+    """Finds the patterns that an event fits; an event costs what its own patterns cost."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        """Index `patterns`; a pattern is named by its place in the sequence."""
+        self._patterns = patterns
+        self._fits = [compile_pattern(pattern, static=True) for pattern in patterns]
+        self._exact: dict[str, list[int]] = {}
+        self._globs: list[int] = []
+        for number, pattern in enumerate(patterns):
+            for name in pattern.names:
+                if "*" in name:
+                    self._globs.append(number)
+                else:
+                    self._exact.setdefault(name, []).append(number)
+        self._lists: dict[str, _List] = {}
+
+    def matches(self, seen: Seen) -> list[int]:
+        """Return the patterns that fit, by number."""
+        found = self._lists.get(seen.name)
+        if found is None:
+            found = self._list(seen.name)
+        matched = [number for number, fits in found.others if fits(seen)]
+        for table in found.tables:
+            candidates = table.by_value.get(_key(table.read(seen.body)))
+            if candidates:
+                matched += [number for number, fits in candidates if fits(seen)]
+        return matched
+
+    def knows(self, name: str) -> bool:
+        """Whether a pattern asks for events of exactly this name."""
+        return name in self._exact
+
+    def _list(self, name: str) -> _List:
+        numbers = dict.fromkeys(self._exact.get(name, ()))
+        for number in self._globs:
+            if any(fits_name(pattern, name) for pattern in self._patterns[number].names):
+                numbers[number] = None
+        made = self._arranged(list(numbers))
+        if len(self._lists) < _MOST_NAMES:
+            self._lists[name] = made
+        return made
+
+    def _arranged(self, numbers: list[int]) -> _List:
+        wanted = {number: equalities(self._patterns[number]) for number in numbers}
+        tables: list[_Table] = []
+        while True:
+            uses = Counter(path for number in numbers for path in wanted[number])
+            path, count = uses.most_common(1)[0] if uses else ("", 0)
+            if count < _WORTH_A_TABLE:
+                break
+            by_value: dict[Any, list[Candidate]] = {}
+            for number in numbers:
+                for value in wanted[number].get(path, ()):
+                    by_value.setdefault(_key(value), []).append((number, self._fits[number]))
+            tables.append(_Table(reader(path), by_value))
+            numbers = [number for number in numbers if path not in wanted[number]]
+        return _List(tuple(tables), tuple((number, self._fits[number]) for number in numbers))
+
+
+def _key(value: Any) -> Any:
+    """Return a value as a key: true is not 1, and what is no scalar equals nothing."""
+    if isinstance(value, bool):
+        return (value,)
+    return value if isinstance(value, str | int | float) else None

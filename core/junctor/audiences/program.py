@@ -1,0 +1,426 @@
+"""Definitions compiled: which events feed which states, and which audiences rest on these."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from junctor.audiences.attributes import AttributeReader
+from junctor.audiences.canonical import version
+from junctor.audiences.comparison import compile_comparison
+from junctor.audiences.event_leaf import event_leaf
+from junctor.audiences.index import PatternIndex
+from junctor.audiences.language.checks import order
+from junctor.audiences.leaf import Kind, Leaf, States
+from junctor.audiences.moment import AllNode, AnyNode, Node, NoneNode, StateNode
+from junctor.audiences.nodes import (
+    SESSION,
+    USER,
+    AttributeCondition,
+    Audience,
+    AudienceCondition,
+    Condition,
+    Definitions,
+    EventCondition,
+    Group,
+    KnownCondition,
+    Pattern,
+    SampleCondition,
+    Score,
+    ScoreCondition,
+    Sequence,
+    SequenceCondition,
+    Service,
+    Signal,
+    State,
+    StateCondition,
+    TraitCondition,
+)
+from junctor.audiences.person_nodes import AudienceNode, KnownNode, SampleNode, TraitNode
+from junctor.audiences.presence import EXIT, IDLE, ExitDetector, PresenceKind
+from junctor.audiences.scores import ScoreReader
+from junctor.audiences.seen import HUB, Reader, Seen, reader
+from junctor.audiences.signals import Detector, detector
+from junctor.audiences.states.changes import ChangesKind
+from junctor.audiences.states.latest import LatestKind
+from junctor.audiences.states.newest import NewestKind
+from junctor.audiences.states.sequence import SequenceLeaf
+from junctor.audiences.timelines import StateReader
+
+PRESENCE: Final = "presence"
+_GROUPS: Final[Mapping[str, Callable[[tuple[Node, ...]], Node]]] = MappingProxyType(
+    {"all": AllNode, "any": AnyNode, "none": NoneNode}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An audience that can be evaluated. `number` is its place in the order of references."""
+
+    audience: Audience
+    version: str
+    number: int
+    node: Node
+    exit_kind: NewestKind | None
+    exit_node: Node | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.audience.name
+
+
+class Feed(NamedTuple):
+    """A state that a pattern's events go into, and the pattern's bit there."""
+
+    kind: str
+    bit: int
+
+
+@dataclass(slots=True)
+class ScopeProgram:
+    """All that concerns subjects of one sort: people, sessions, accounts, …
+
+    `values` are kinds that take every event in which their reader finds something; `crossing` names
+    the audiences of sessions that rest on a state of the person.
+    """
+
+    key: str
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    feeds: dict[int, list[Feed]] = field(default_factory=dict)
+    values: list[tuple[Reader, Kind]] = field(default_factory=list)
+    detectors: dict[str, list[Detector]] = field(default_factory=dict)
+    audiences: dict[str, Compiled] = field(default_factory=dict)
+    by_kind: dict[str, list[Compiled]] = field(default_factory=dict)
+    by_trait: dict[str, list[Compiled]] = field(default_factory=dict)
+    crossing: dict[str, list[Compiled]] = field(default_factory=dict)
+    at_birth: list[Compiled] = field(default_factory=list)
+
+    def wanting(self, seen: Seen, matched: Iterable[int]) -> list[tuple[Kind, int]]:
+        """Return the kinds that want an event that fits these patterns, each with their bits."""
+        masks: dict[str, int] = {}
+        for number in matched:
+            for key, bit in self.feeds.get(number, ()):
+                masks[key] = masks.get(key, 0) | 1 << bit
+        found = [(self.kinds[key], mask) for key, mask in masks.items()]
+        if seen.name != EXIT and seen.source != HUB:
+            found += [(kind, 0) for read, kind in self.values if read(seen.body) is not None]
+            if PRESENCE in self.kinds:
+                found.append((self.kinds[PRESENCE], 0))
+        return found
+
+
+class Program:
+    """What a configuration defines, ready to run."""
+
+    def __init__(self, definitions: Definitions, idles: Mapping[str, int] | None = None) -> None:
+        """Compile checked definitions; `idles` are the `exit_idle` of sources, in milliseconds."""
+        self.definitions = definitions
+        self.services: dict[str, Service] = {one.name: one for one in definitions.services}
+        self.scores = {one.name: ScoreReader(_score(one)) for one in definitions.scores}
+        self.attributes = {
+            one.name: AttributeReader(replace(one, pattern=_either(one.pattern)))
+            for one in definitions.attributes
+        }
+        self.states = {one.name: StateReader(_state(one)) for one in definitions.states}
+        self.scopes: dict[str, ScopeProgram] = {
+            USER: ScopeProgram(USER),
+            SESSION: ScopeProgram(SESSION),
+        }
+        self.audiences: dict[str, Compiled] = {}
+        self.kinds_of: dict[str, tuple[Kind, ...]] = {}
+        """Kinds that each audience rests on."""
+        self.dependents: dict[str, list[Compiled]] = {}
+        self._numbers: dict[Pattern, int] = {}
+        self._by_name = {audience.name: audience for audience in definitions.audiences}
+        for number, name in enumerate(order(definitions)):
+            self._add_audience(self._by_name[name], number)
+        user = self.scopes[USER]
+        for score in self.scores.values():
+            for kind in score.kinds:
+                self._add_kind(user, kind)
+        for attribute in self.attributes.values():
+            for kind in attribute.kinds:
+                self._add_kind(user, kind)
+        for signal in definitions.signals:
+            self._add_detector(user, detector(_signal(signal)))
+        self.index = PatternIndex(tuple(self._numbers))
+        self.has_exits = self.index.knows(EXIT) or self.index.knows(IDLE)
+        if self.has_exits:
+            presence = PresenceKind(dict(idles or {}))
+            user.kinds[presence.key] = presence
+            user.detectors[presence.key] = [
+                ExitDetector(presence, True), ExitDetector(presence, False),
+            ]  # fmt: skip
+        self.revision = version(
+            tuple((name, compiled.version) for name, compiled in self.audiences.items()),
+            definitions.signals,
+        )
+        """Names what memberships and signals mean: changes with any of them."""
+        self.is_empty = not (self._numbers or self.audiences or self.attributes or self.scores)
+
+    def keep_also(self, other: "Program") -> None:
+        """Feed the states of another program as well, so that it can take over later."""
+        for key, theirs in other.scopes.items():
+            mine = self.scope(key)
+            for kind in theirs.kinds.values():
+                if isinstance(kind, LatestKind | ChangesKind):
+                    self._add_values(mine, kind)
+                else:
+                    self._add_kind(mine, kind)
+        self.index = PatternIndex(tuple(self._numbers))
+        self.is_empty = self.is_empty and other.is_empty
+
+    def needs(self) -> dict[str, int]:
+        """Return how much is kept of each kind, by `SORT KEY` of scope and kind."""
+        return {
+            f"{key} {kind.key}": kind.size
+            for key, scope in self.scopes.items()
+            for kind in scope.kinds.values()
+        }
+
+    def is_degraded(self, kinds: Iterable[Kind], states: States) -> bool:
+        """Whether a cap was exceeded in what some kinds keep."""
+        return any(kind.key in states and kind.degraded(states[kind.key]) for kind in kinds)
+
+    # -- audiences -------------------------------------------------------------------------------
+
+    def scope(self, key: str) -> ScopeProgram:
+        """Return the program of subjects of a sort; made on first use while compiling."""
+        if key not in self.scopes:
+            self.scopes[key] = ScopeProgram(key)
+        return self.scopes[key]
+
+    def _add_audience(self, audience: Audience, number: int) -> None:
+        scope = self.scope(audience.key)
+        uses = _Uses()
+        node = self._node(audience.condition, audience.key, uses)
+        exit_kind = NewestKind(_either(audience.exit_event)) if audience.exit_event else None
+        if exit_kind is not None:
+            uses.own.append(exit_kind)
+        exit_node = None
+        if audience.exit_while is not None:
+            exit_node = self._node(audience.exit_while, audience.key, uses)
+        compiled = Compiled(audience, self._version(audience), number, node, exit_kind, exit_node)
+        self.kinds_of[audience.name] = (*uses.own, *uses.subject)
+        scope.audiences[audience.name] = self.audiences[audience.name] = compiled
+        for kind in uses.own:
+            self._add_kind(scope, kind)
+            _append(scope.by_kind, kind.key, compiled)
+        subject = self.scopes[USER] if audience.key == SESSION else scope
+        for kind in uses.subject:
+            self._add_kind(subject, kind)
+            _append(subject.by_kind if subject is scope else subject.crossing, kind.key, compiled)
+        for values in uses.values:
+            self._add_values(subject, values)
+            _append(subject.by_kind if subject is scope else subject.crossing, values.key, compiled)
+        for path in uses.traits:
+            _append(scope.by_trait, path.partition(".")[0], compiled)
+            _append(scope.by_trait, path, compiled)
+        for name in uses.audiences:
+            _append(self.dependents, name, compiled)
+        if from_nothing(audience.condition, node)[0]:
+            scope.at_birth.append(compiled)
+
+    def _version(self, audience: Audience) -> str:
+        """Return the version of an audience together with all that it refers to."""
+        told = replace(
+            audience, about="", lever="", send=(), outcome=None, backfill=None,
+            notify_backfill=False,
+        )  # fmt: skip
+        definitions = self.definitions
+        return version(told, _references(told, definitions))
+
+    def _node(self, condition: Condition, key: str, uses: "_Uses") -> Node:
+        """Return the node of a condition; note in `uses` what it rests on."""
+        if isinstance(condition, Group):
+            items = tuple(self._node(item, key, uses) for item in condition.items)
+            return _GROUPS[condition.kind](items)
+        if isinstance(condition, EventCondition):
+            condition = replace(condition, pattern=_either(condition.pattern))
+            return _on_states(event_leaf(condition), uses)
+        if isinstance(condition, SequenceCondition):
+            leave = _either(condition.exit) if condition.exit is not None else None
+            changed = replace(condition, sequence=with_exits(condition.sequence), exit=leave)
+            return _on_states(SequenceLeaf(changed), uses)
+        if isinstance(condition, ScoreCondition):
+            return _on_states(self.scores[condition.name].leaf(condition), uses, key == SESSION)
+        if isinstance(condition, AttributeCondition):
+            leaf = self.attributes[condition.name].leaf(condition)
+            return _on_states(leaf, uses, key == SESSION)
+        if isinstance(condition, StateCondition):
+            read = self.states[condition.name]
+            of_subject = key == SESSION and not read.state.per_session
+            return _on_states(read.leaf(condition), uses, of_subject)
+        if isinstance(condition, TraitCondition):
+            return self._trait(condition, uses)
+        if isinstance(condition, AudienceCondition):
+            uses.audiences.append(condition.name)
+            other = self._by_name[condition.name]
+            return AudienceNode(condition, other.key == SESSION)
+        if isinstance(condition, KnownCondition):
+            return KnownNode(condition.age)
+        assert isinstance(condition, SampleCondition)
+        return SampleNode(condition.fraction, condition.salt)
+
+    def _trait(self, condition: TraitCondition, uses: "_Uses") -> TraitNode:
+        path = condition.path
+        uses.traits.append(path)
+        newest = changes = None
+        if path.startswith("context."):
+            newest = LatestKind(path, reader(path))
+            uses.values.append(newest)
+        if condition.changed_within is not None:
+            read = reader(path) if newest is not None else reader(f"traits.{path}")
+            changes = ChangesKind(path, read)
+            uses.values.append(changes)
+        test = compile_comparison(condition.comparison) if condition.comparison else None
+        return TraitNode(path, test, newest, changes, condition.changed_within or 0)
+
+    # -- kinds -----------------------------------------------------------------------------------
+
+    def _add_kind(self, scope: ScopeProgram, kind: Kind) -> None:
+        """Let a kind be fed; of two with the same key the larger serves both."""
+        known = scope.kinds.get(kind.key)
+        if known is None:
+            for bit, pattern in enumerate(kind.patterns):
+                number = self._numbers.setdefault(pattern, len(self._numbers))
+                scope.feeds.setdefault(number, []).append(Feed(kind.key, bit))
+        if known is None or known.size < kind.size:
+            scope.kinds[kind.key] = kind
+
+    def _add_values(self, scope: ScopeProgram, kind: LatestKind | ChangesKind) -> None:
+        if kind.key not in scope.kinds:
+            scope.kinds[kind.key] = kind
+            scope.values.append((kind.read, kind))
+
+    def _add_detector(self, scope: ScopeProgram, found: Detector) -> None:
+        self._add_kind(scope, found.kind)
+        scope.detectors.setdefault(found.kind.key, []).append(found)
+
+
+class _Uses:
+    """What the conditions of one audience rest on."""
+
+    def __init__(self) -> None:
+        self.own: list[Kind] = []
+        self.subject: list[Kind] = []
+        self.values: list[LatestKind | ChangesKind] = []
+        self.traits: list[str] = []
+        self.audiences: list[str] = []
+
+
+def _on_states(leaf: Leaf, uses: _Uses, of_subject: bool = False) -> StateNode:
+    (uses.subject if of_subject else uses.own).extend(leaf.kinds)
+    return StateNode(leaf, of_subject)
+
+
+def _append(lists: dict[str, list[Compiled]], key: str, compiled: Compiled) -> None:
+    found = lists.setdefault(key, [])
+    if compiled not in found:
+        found.append(compiled)
+
+
+def from_nothing(condition: Condition, node: Node) -> tuple[bool, bool]:
+    """Return whether a condition may hold, and may fail, for somebody who has done nothing yet.
+
+    What may hold must be looked at when a profile is made, though no event speaks of it.
+    """
+    if isinstance(node, AllNode | AnyNode | NoneNode):
+        assert isinstance(condition, Group)
+        each = [from_nothing(*pair) for pair in zip(condition.items, node.items, strict=True)]
+        may_hold, may_fail = [one[0] for one in each], [one[1] for one in each]
+        if condition.kind == "all":
+            return all(may_hold), any(may_fail)
+        if condition.kind == "any":
+            return any(may_hold), all(may_fail)
+        return all(may_fail), any(may_hold)
+    if isinstance(node, StateNode):
+        holds = node.leaf.verdict({}, 0, 0).holds
+        return holds, not holds
+    if isinstance(node, TraitNode):
+        holds = node.changes is None and (node.test is None or node.test(None))
+        return holds, not holds
+    if isinstance(condition, AudienceCondition):
+        return not condition.member, condition.member or condition.lasting is not None
+    return True, True
+
+
+# -- $exit ---------------------------------------------------------------------------------------
+
+
+def _either(pattern: Pattern) -> Pattern:
+    """Return the pattern with exits of sources without heartbeats, where it asks for exits."""
+    if EXIT not in pattern.names or IDLE in pattern.names:
+        return pattern
+    return replace(pattern, names=(*pattern.names, IDLE))
+
+
+def with_exits(sequence: Sequence) -> Sequence:
+    """Return the sequence, exits that no gap is measured to being of any source."""
+    steps = tuple(
+        replace(
+            step,
+            pattern=step.pattern
+            if step.within is not None or step.after is not None
+            else _either(step.pattern),
+            without=tuple(map(_either, step.without)),
+        )
+        for step in sequence.steps
+    )
+    silence = sequence.silence
+    if silence is not None:
+        silence = replace(silence, pattern=_either(silence.pattern))
+    return replace(sequence, steps=steps, silence=silence)
+
+
+def _score(score: Score) -> Score:
+    rules = tuple(
+        replace(
+            rule,
+            pattern=_either(rule.pattern) if rule.pattern is not None else None,
+            sequence=with_exits(rule.sequence) if rule.sequence is not None else None,
+        )
+        for rule in score.rules
+    )
+    return replace(score, rules=rules)
+
+
+def _state(state: State) -> State:
+    settings = tuple(replace(one, pattern=_either(one.pattern)) for one in state.settings)
+    return replace(state, settings=settings)
+
+
+def _signal(signal: Signal) -> Signal:
+    return replace(
+        signal,
+        pattern=_either(signal.pattern) if signal.pattern is not None else None,
+        sequence=with_exits(signal.sequence) if signal.sequence is not None else None,
+    )
+
+
+# -- versions ------------------------------------------------------------------------------------
+
+
+def _references(audience: Audience, definitions: Definitions) -> tuple[object, ...]:
+    """Return the scores, attributes and states that an audience's meaning includes."""
+    named = set(_names(audience.condition))
+    if audience.exit_while is not None:
+        named.update(_names(audience.exit_while))
+    tables = (
+        ("score", definitions.scores), ("attribute", definitions.attributes),
+        ("state", definitions.states),
+    )  # fmt: skip
+    return tuple(one for sort, table in tables for one in table if (sort, one.name) in named)
+
+
+def _names(condition: Condition) -> Iterable[tuple[str, str]]:
+    if isinstance(condition, Group):
+        for item in condition.items:
+            yield from _names(item)
+    elif isinstance(condition, ScoreCondition):
+        yield "score", condition.name
+    elif isinstance(condition, AttributeCondition):
+        yield "attribute", condition.name
+    elif isinstance(condition, StateCondition):
+        yield "state", condition.name

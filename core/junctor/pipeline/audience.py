@@ -1,0 +1,565 @@
+"""Which audiences a person entered or left by an event, or by time; signals; figures of profiles.
+
+The engine does the work (`junctor/audiences`). Here records become what it looks at, and what it
+finds becomes events of the hub's own: Segment Engage's `Audience Entered` and `Audience Exited`
+[Segment, using Engage data], and `signal:NAME`.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+from junctor.audiences.behavior import Behavior
+from junctor.audiences.engine import BACKFILL, Changes, Emission, Engine, Transition
+from junctor.audiences.leaf import NEVER
+from junctor.audiences.nodes import ACCOUNT, SESSION, USER
+from junctor.audiences.patterns import Fits, compile_pattern
+from junctor.audiences.presence import EXIT, IDLE
+from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen, reader
+from junctor.model.membership import Goal, Told, TransitionRow
+from junctor.model.profile import Figures, Profile
+from junctor.model.record import NewRecord, Record
+from junctor.pipeline.normalize import format_time, identifier_text
+from junctor.sdk.context import Clock
+from junctor.store.dedupe import dedupe_key
+from junctor.store.port import FoldResult, IdentifierKey, State
+
+ENTERED: Final = "Audience Entered"
+EXITED: Final = "Audience Exited"
+TOLD: Final = "told"
+"""Version of an audience that another hub computed."""
+Fetch = Callable[[Sequence[int]], Awaitable[Sequence[Record]]]
+"""Returns the records at these offsets that still exist."""
+NO_NOTES: Final[Mapping[str, str | None]] = MappingProxyType({})
+_NAMED: Final = {"page": "page_view", "screen": "screen_view"}
+
+
+def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen:
+    """Return an event as conditions see it."""
+    context = body.get("context")
+    session = identifier_text(context.get("sessionId")) if isinstance(context, dict) else None
+    name = _NAMED.get(body["type"], "")
+    if body["type"] == "track" and isinstance(said := body.get("event"), str):
+        name = said
+        if name == EXIT and record.source == HUB and not _heartbeats(context):
+            name = IDLE
+    return Seen(name, body, at, rank, record.received_at, session or "", record.source)
+
+
+def ranks(timed: Sequence[tuple[Record, int]]) -> dict[int, int]:
+    """Return the rank of each record by its offset: its place among events of the same time.
+
+    Those are in order of receipt and of message id, whichever way they lie in their batch.
+    """
+    found = {record.offset: record.offset * RANKS_PER_OFFSET for record, _ in timed}
+    by_time: dict[int, list[Record]] = {}
+    for record, at in timed:
+        by_time.setdefault(at, []).append(record)
+    for records in by_time.values():
+        if len(records) > 1:
+            places = sorted(record.offset for record in records)
+            records.sort(key=lambda record: (record.received_at, record.message_id))
+            for place, record in zip(places, records, strict=True):
+                found[record.offset] = place * RANKS_PER_OFFSET
+    return found
+
+
+class Audiences:
+    """The stage: an engine, and what it needs of the hub."""
+
+    def __init__(self, engine: Engine, fetch: Fetch, clock: Clock) -> None:
+        """Run `engine`; earlier events come from `fetch`; `clock` stamps what is made."""
+        self.engine = engine
+        self._fetch = fetch
+        self._clock = clock
+        self._keys = [key for key in engine.program.scopes if key not in (USER, SESSION)]
+        self._goals: list[tuple[str, Fits, Callable[[Mapping[str, Any]], Any] | None]] = [
+            (
+                audience.name,
+                compile_pattern(audience.outcome.goal),
+                reader(audience.outcome.value) if audience.outcome.value else None,
+            )
+            for audience in engine.program.definitions.audiences
+            if audience.outcome is not None
+        ]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is defined, so that no event need be looked at."""
+        return self.engine.program.is_empty and not self._goals
+
+    async def batch(
+        self, state: State, events: Sequence[tuple[Record, Mapping[str, Any], int]],
+        keys: Sequence[Sequence[IdentifierKey]] = (),
+    ) -> "AudienceBatch":  # fmt: skip
+        """Begin a batch of the fold; `events` are records with body and time."""
+        subjects: dict[str, Profile] = {}
+        if self._keys:
+            wanted = {
+                key
+                for (_, body, _), identifiers in zip(events, keys, strict=True)
+                for _, key in self.subject_keys(body, identifiers)
+            }
+            subjects = await state.subjects(sorted(wanted))
+        order = ranks([(record, at) for record, _, at in events])
+        return AudienceBatch(self, subjects, order)
+
+    def subject_keys(
+        self, body: Mapping[str, Any], identifiers: Sequence[IdentifierKey]
+    ) -> list[tuple[str, str]]:
+        """Return the subjects other than people that an event is about: (sort, `KIND:VALUE`)."""
+        found = []
+        for key in self._keys:
+            if key == ACCOUNT:
+                context = body.get("context")
+                carried = context.get("groupId") if isinstance(context, dict) else None
+                value = identifier_text(body.get("groupId") or carried)
+            else:
+                value = next((value for kind, value in identifiers if kind == key), None)
+            if value is not None:
+                found.append((key, f"{key}:{value}"))
+        return found
+
+    def figures(self, profile: Profile, at: int) -> Figures:
+        """Return a person's attributes and scores, each computed when somebody asks for it."""
+        program = self.engine.program
+        if not program.attributes and not program.scores:
+            return {}, {}
+        held = _Held(profile, at)
+        attributes = {
+            name: lambda read=read: read.value(held.states, at)
+            for name, read in program.attributes.items()
+        }
+        scores = {
+            name: lambda read=read: read.value(held.states, at, at)
+            for name, read in program.scores.items()
+        }
+        return LazyMapping(attributes), LazyMapping(scores)
+
+    def goals(self, seen: Seen, profile: int, offset: int) -> list[Goal]:
+        """Return the goals that an event reaches."""
+        return [
+            Goal(name, profile, offset, seen.at, _number(read(seen.body)) if read else None)
+            for name, fits, read in self._goals
+            if fits(seen)
+        ]
+
+    async def bodies(self, offsets: Sequence[int]) -> dict[int, tuple[str, Mapping[str, Any]]]:
+        """Return message id and body of earlier events, as far as the log still has them."""
+        records = await self._fetch(sorted(set(offsets)))
+        return {record.offset: (record.message_id, orjson.loads(record.json)) for record in records}
+
+    def now(self) -> int:
+        """Return the time by the hub's clock, in epoch milliseconds."""
+        return round(self._clock.now() * 1000)
+
+
+class LazyMapping(Mapping[str, Any]):
+    """A mapping whose values are computed when they are asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        """Compute by `makers`."""
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of `name`, computed now."""
+        return self._makers[name]()
+
+    def __iter__(self) -> Any:
+        """Iterate over the names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._makers)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A person's states, decoded once, by the first figure that is asked for."""
+
+    profile: Profile
+    at: int
+    _states: Mapping[str, Any] | None = None
+
+    @property
+    def states(self) -> Mapping[str, Any]:
+        if self._states is None:
+            self._states = Behavior.decode(self.profile.behavior).own.states
+        return self._states
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A signal whose event is still to be made, of the event with this rank."""
+
+    emission: Emission
+    profile: Profile
+
+
+@dataclass(slots=True)
+class AudienceBatch:
+    """What one batch of the fold brings about; `finish` ends it."""
+
+    stage: Audiences
+    subjects: dict[str, Profile]
+    ranks: dict[int, int] = field(default_factory=dict)
+    changed_subjects: dict[str, Profile | None] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
+    sessions: dict[tuple[str, int], int] = field(default_factory=dict)
+    derived: list[NewRecord] = field(default_factory=list)
+    _behaviors: dict[int, Behavior] = field(default_factory=dict)
+    _subject_behaviors: dict[str, Behavior] = field(default_factory=dict)
+    _profiles: dict[int, Profile] = field(default_factory=dict)
+    _pending: list[_Pending] = field(default_factory=list)
+    _bodies: dict[int, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    # -- people ----------------------------------------------------------------------------------
+
+    def observe(
+        self,
+        profile: Profile,
+        record: Record,
+        body: Mapping[str, Any],
+        at: int,
+        identifiers: Sequence[IdentifierKey],
+    ) -> None:
+        """Take in one event of a person (epoch ms `at`), who is kept."""
+        rank = self.ranks[record.offset]
+        seen = seen_of(record, body, at, rank)
+        engine = self.stage.engine
+        self._bodies[rank // RANKS_PER_OFFSET] = (record.message_id, body)
+        behavior = self._behavior(profile)
+        ids = ids_of(profile, body)
+        born = profile.id == record.offset
+        self._take(profile, engine.observe(profile, behavior, seen, ids, born=born))
+        if seen.session and engine.program.scopes[SESSION].audiences:
+            key = (seen.session, profile.id)
+            self.sessions[key] = max(self.sessions.get(key, 0), at)
+        if record.source != HUB:
+            self.goals += self.stage.goals(seen, profile.id, record.offset)
+            for sort, subject_key in self.stage.subject_keys(body, identifiers):
+                self._observe_subject(sort, subject_key, seen)
+
+    def merge(self, survivor: Profile, absorbed: Profile, now: int) -> None:
+        """Take the behavior of an absorbed profile into the survivor's."""
+        engine = self.stage.engine
+        mine, theirs = self._behavior(survivor), self._behavior(absorbed)
+        ids = ids_of(survivor, {})
+        for profile, behavior in ((survivor, mine), (absorbed, theirs)):
+            changes = Changes()
+            engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
+            self._take(profile, changes)
+        self._take(survivor, engine.merge(survivor, mine, theirs, now, ids))
+        del self._behaviors[absorbed.id]
+        self._profiles.pop(absorbed.id, None)
+        for session, profile_id in list(self.sessions):
+            if profile_id == absorbed.id:
+                self.sessions[session, survivor.id] = self.sessions.pop((session, profile_id))
+        self._show(survivor, mine)
+
+    def pass_time(self, profile: Profile, now: int) -> None:
+        """Let time pass for a person, up to `now`."""
+        changes = Changes()
+        behavior = self._behavior(profile)
+        self.stage.engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
+        self._take(profile, changes)
+
+    def forget(self, profile: Profile, now: int) -> None:
+        """Tell that a person who is to be removed left all audiences."""
+        behavior = self._behavior(profile)
+        for session, scope in ((None, behavior.own), *behavior.sessions.items()):
+            for name, known in scope.memberships.items():
+                compiled = self.stage.engine.program.audiences.get(name)
+                if known.member and compiled is not None:
+                    left = Transition(
+                        compiled.audience, compiled.version, False, now, "event",
+                        known.number + 1, known.ids, session,
+                    )  # fmt: skip
+                    self._tell(profile, left, f"{profile.id}", profile.id)
+        del self._behaviors[profile.id]
+        self._profiles.pop(profile.id, None)
+
+    def _behavior(self, profile: Profile) -> Behavior:
+        found = self._behaviors.get(profile.id)
+        if found is None:
+            found = self._behaviors[profile.id] = Behavior.decode(profile.behavior)
+        self._profiles[profile.id] = profile
+        return found
+
+    # -- building anew ---------------------------------------------------------------------------
+
+    def fill(
+        self,
+        profile: Profile,
+        seen: Seen,
+        wanted: Collection[str],
+        identifiers: Sequence[IdentifierKey],
+    ) -> None:
+        """Put an event of the past into states of the `wanted` kinds (`SORT KEY`) only."""
+        engine = self.stage.engine
+        engine.fill(self._behavior(profile), seen, _of_sort(wanted, USER, SESSION))
+        for sort, key in self.stage.subject_keys(seen.body, identifiers):
+            subject = self.subjects.setdefault(key, Profile(0, first_seen=seen.at))
+            subject.first_seen = min(subject.first_seen, seen.at)
+            behavior = self._subject_behavior(key, subject)
+            engine.fill(behavior, seen, _of_sort(wanted, sort), key=sort)
+
+    def drop(self, profile: Profile, kinds: Collection[str]) -> None:
+        """Drop the states of these kinds (`SORT KEY`)."""
+        behavior = self._behavior(profile)
+        dropped = _of_sort(kinds, USER, SESSION)
+        for scope in (behavior.own, *behavior.sessions.values()):
+            for key in dropped & scope.states.keys():
+                del scope.states[key]
+
+    # -- accounts and the like -------------------------------------------------------------------
+
+    def _observe_subject(self, sort: str, key: str, seen: Seen) -> None:
+        subject = self.subjects.get(key)
+        born = subject is None
+        if subject is None:
+            subject = self.subjects[key] = Profile(0, first_seen=seen.at)
+        subject.first_seen = min(subject.first_seen, seen.at)
+        subject.last_seen = max(subject.last_seen, seen.at)
+        behavior = self._subject_behavior(key, subject)
+        traits = seen.body.get("traits")
+        if seen.body["type"] == "group" and sort == ACCOUNT and isinstance(traits, dict):
+            for name, value in traits.items():
+                if name not in subject.traits or subject.traits[name][1] <= seen.at:
+                    subject.traits[name] = (value, seen.at)
+        ids = _subject_ids(key)
+        changes = self.stage.engine.observe(subject, behavior, seen, ids, key=sort, born=born)
+        self._take_subject(key, changes)
+
+    def pass_time_of_subject(self, key: str, subject: Profile, now: int) -> None:
+        """Let time pass for a subject that is no person, up to `now`."""
+        self.subjects[key] = subject
+        behavior = self._subject_behavior(key, subject)
+        changes = Changes()
+        sort = key.partition(":")[0]
+        self.stage.engine.advance(subject, behavior, now, _subject_ids(key), changes, key=sort)
+        self._take_subject(key, changes)
+
+    def _subject_behavior(self, key: str, subject: Profile) -> Behavior:
+        found = self._subject_behaviors.get(key)
+        if found is None:
+            found = self._subject_behaviors[key] = Behavior.decode(subject.behavior)
+        self.changed_subjects[key] = subject
+        return found
+
+    def _take_subject(self, key: str, changes: Changes) -> None:
+        for transition in changes.transitions:
+            self._tell(self.subjects[key], transition, key, 0)
+
+    # -- what comes of it ------------------------------------------------------------------------
+
+    def _take(self, profile: Profile, changes: Changes) -> None:
+        if not changes:
+            return
+        for transition in changes.transitions:
+            subject = str(profile.id)
+            if transition.session is not None:
+                subject = f"{subject}/{transition.session}"
+            self._tell(profile, transition, subject, profile.id)
+        if changes.transitions:
+            self._show(profile, self._behaviors[profile.id])
+        self._pending += [_Pending(emission, profile) for emission in changes.emissions]
+
+    def _show(self, profile: Profile, behavior: Behavior) -> None:
+        """Write into the profile which audiences the person is in."""
+        program = self.stage.engine.program
+        shown = {name: told for name, told in profile.audiences.items()
+                 if name not in program.audiences}  # fmt: skip
+        for scope in (behavior.own, *behavior.sessions.values()):
+            shown.update({name: True for name, known in scope.memberships.items() if known.member})
+        profile.audiences = shown
+        profile.changed()
+
+    def _tell(self, profile: Profile, transition: Transition, subject: str, id: int) -> None:
+        audience = transition.audience
+        self._note(
+            profile,
+            TransitionRow(
+                audience.name, transition.version, subject, id, transition.at,
+                transition.entered, transition.reason,
+            ),
+            transition.session,
+        )  # fmt: skip
+        name = ENTERED if transition.entered else EXITED
+        body: dict[str, Any] = {
+            "type": "track",
+            "event": name,
+            **(transition.ids or ids_of(profile, {})),
+            "timestamp": format_time(transition.at),
+            "properties": {
+                "audience_key": audience.name,
+                audience.name: transition.entered,
+                "reason": transition.reason,
+            },
+            "context": _transition_context(profile, transition, subject),
+        }
+        word = "entered" if transition.entered else "exited"
+        message_id = (
+            f"{audience.name}/{word}/{subject}/{transition.version}/{transition.number}"
+            f"/{transition.at}"
+        )
+        self._append(message_id, body)
+
+    def _note(self, profile: Profile, row: TransitionRow, session: str | None) -> None:
+        ids = {kind: tuple(values) for kind, values in profile.identifiers.items()}
+        if session is not None:
+            ids["session_id"] = (session,)
+        if not row.profile:
+            kind, _, value = row.subject.partition(":")
+            ids[kind] = (value,)
+        self.told.append(Told(row, ids))
+
+    def learn_told(self, profile: Profile, before: Mapping[str, bool], at: int) -> None:
+        """Note memberships that another hub computed and that an event changed; see profile.py."""
+        for name, member in profile.audiences.items():
+            if name in self.stage.engine.program.audiences or before.get(name, False) == member:
+                continue
+            row = TransitionRow(name, TOLD, str(profile.id), profile.id, at, member, "event")
+            self._note(profile, row, None)
+
+    def _append(self, message_id: str, body: dict[str, Any]) -> None:
+        body["messageId"] = message_id
+        self.derived.append(
+            NewRecord(
+                HUB, message_id, self.stage.now(), False, dedupe_key(HUB, message_id),
+                orjson.dumps(body), body,
+            )
+        )  # fmt: skip
+
+    async def finish(self) -> None:
+        """Make the signals' events, and put what is known of everybody back into their profiles."""
+        await self._emit()
+        lag = self.stage.engine.lag
+        for id, behavior in self._behaviors.items():
+            _keep(self._profiles[id], behavior, lag)
+        for key, behavior in self._subject_behaviors.items():
+            _keep(self.subjects[key], behavior, lag)
+
+    def result(self, position: int, notes: Mapping[str, str | None] = NO_NOTES) -> FoldResult:
+        """Return what is to be committed, once finished; `position` is the offset folded so far."""
+        return FoldResult(
+            offset=position,
+            profiles=dict(self._profiles),
+            transitions=[told.row for told in self.told],
+            goals=self.goals,
+            derived=self.derived,
+            sessions=self.sessions,
+            subjects=self.changed_subjects,
+            notes=notes,
+        )
+
+    async def _emit(self) -> None:
+        if not self._pending:
+            return
+        wanted = [one.emission.completion.rank // RANKS_PER_OFFSET for one in self._pending]
+        missing = [offset for offset in wanted if offset not in self._bodies]
+        if missing:
+            self._bodies |= await self.stage.bodies(missing)
+        for one, offset in zip(self._pending, wanted, strict=True):
+            message_id, cause = self._bodies.get(offset, (f"offset-{offset}", {}))
+            emission = one.emission
+            name, at = emission.name, emission.completion.at
+            context = cause.get("context")
+            context = dict(context) if isinstance(context, dict) else {}
+            context["junctor"] = {"cause": message_id}
+            if name in (EXIT, IDLE):
+                context["junctor"]["heartbeats"] = name == EXIT
+            properties = cause.get("properties")
+            body: dict[str, Any] = {
+                "type": "track",
+                "event": EXIT if name == IDLE else name,
+                **ids_of(one.profile, cause),
+                "timestamp": format_time(at),
+                "properties": properties if isinstance(properties, dict) else {},
+                "context": context,
+            }
+            self._append(f"{message_id}/{name}", body)
+        self._pending.clear()
+
+
+def ids_of(profile: Profile, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids by which a person is told to destinations: the newest, the event's own first.
+
+    Empty for one who has neither user id nor anonymous id.
+    """
+    ids = {}
+    for field_name, kind in (("userId", "user_id"), ("anonymousId", "anonymous_id")):
+        known = profile.identifiers.get(kind)
+        own = body.get(field_name)
+        if isinstance(own, str) and known and own in known:
+            ids[field_name] = own
+        elif known:
+            ids[field_name] = known[-1]
+    return ids
+
+
+def _transition_context(profile: Profile, transition: Transition, subject: str) -> dict[str, Any]:
+    audience = transition.audience
+    context: dict[str, Any] = {
+        "personas": {
+            "computation_class": "audience",
+            "computation_id": f"{audience.name}@{transition.version}",
+            "computation_key": audience.name,
+            "namespace": HUB,
+            "space_id": HUB,
+        },
+    }
+    email = profile.traits.get("email")
+    known = profile.identifiers.get("email")
+    if email is not None and isinstance(email[0], str):
+        context["traits"] = {"email": email[0]}
+    elif known:
+        context["traits"] = {"email": known[-1]}
+    if not transition.ids:
+        context["externalIds"] = [
+            {"id": values[-1], "type": kind, "collection": "users", "encoding": "none"}
+            for kind, values in profile.identifiers.items()
+            if values
+        ]
+    if transition.session is not None:
+        context["sessionId"] = transition.session
+    if profile.id == 0:
+        kind, _, value = subject.partition(":")
+        context["groupId" if kind == ACCOUNT else kind] = value
+    if transition.reason == BACKFILL and not audience.notify_backfill:
+        context[HUB] = {"silent": True}
+    return context
+
+
+def _subject_ids(key: str) -> dict[str, str]:
+    kind, _, value = key.partition(":")
+    fields = {"user_id": "userId", "anonymous_id": "anonymousId"}
+    return {fields[kind]: value} if kind in fields else {}
+
+
+def _keep(profile: Profile, behavior: Behavior, lag: int) -> None:
+    profile.behavior = behavior.encode()
+    due = behavior.due(lag)
+    profile.due = None if due == NEVER else due
+
+
+def _of_sort(kinds: Collection[str], *sorts: str) -> set[str]:
+    """Return the keys of those of `kinds` (`SORT KEY`) that are of one of the sorts."""
+    parted = (kind.partition(" ") for kind in kinds)
+    return {key for sort, _, key in parted if sort in sorts}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _heartbeats(context: Any) -> bool:
+    said = context.get(HUB) if isinstance(context, dict) else None
+    return isinstance(said, dict) and said.get("heartbeats") is True
