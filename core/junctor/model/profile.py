@@ -43,14 +43,16 @@ class Profile:
         """Forget the cached plain view after identifiers, traits or groups changed."""
         self._plain = None
 
-    def view(self, figures: "Figures | None" = None) -> ProfileView:
+    def view(self, figures: "Callable[[], Figures] | None" = None) -> ProfileView:
         """Return the profile as connectors see it; later changes do not reach it."""
         return self.snapshot(figures)()
 
-    def snapshot(self, figures: "Figures | None" = None) -> Callable[[], ProfileView]:
+    def snapshot(
+        self, figures: "Callable[[], Figures] | None" = None
+    ) -> Callable[[], ProfileView]:
         """Return what gives the view as it is now, whenever somebody asks: most never do.
 
-        `figures` gives attributes and scores, computed when somebody asks for them.
+        `figures` returns attributes and scores; it is called when somebody asks for the view.
         """
         plain = self._plain
         if plain is None:
@@ -99,9 +101,9 @@ def _view(
     plain: tuple[Any, Any, Any, Any],
     first_seen: int,
     last_seen: int,
-    figures: Figures | None,
+    figures: Callable[[], Figures] | None,
 ) -> ProfileView:
-    attributes, scores = figures or (EMPTY, EMPTY)
+    attributes, scores = figures() if figures is not None else (EMPTY, EMPTY)
     return ProfileView(
         id=public_id(id),
         traits=plain[0],

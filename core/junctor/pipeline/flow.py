@@ -10,6 +10,7 @@ and skips nothing.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -155,7 +156,9 @@ class Flow:
                 owner = Profile(route.profile)
                 update_profile(owner, body, at)
             decision = self.router.decide(body, record.source, owner)
-            view = owner.view(self.audiences.figures(owner, at)) if owner is not None else NOBODY
+            view = NOBODY
+            if owner is not None:
+                view = owner.view(partial(self.audiences.figures, owner, at))
             key = route.profile or (owner.id if owner is not None else 0)
             processed.append(Processed(_event(record, body, at, view), key, decision))
         return processed
@@ -200,7 +203,7 @@ class Flow:
                     audience.observe(profile, record, body, at, keys)
                     people.touched[profile.id] = profile
             decision = self.router.decide(body, record.source, profile)
-            figures = self.audiences.figures(profile, at)
+            figures = partial(self.audiences.figures, profile, at)
             event = _event(record, body, at, profile.snapshot(figures))
         except Exception:  # as in _normalize
             self._log.exception("event could not be processed", offset=record.offset)
