@@ -269,6 +269,12 @@ class AudienceBatch:
         self.stage.engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
         self._take(profile, changes)
 
+    def review(self, profile: Profile, now: int) -> None:
+        """Look at a person's memberships by the present definitions, if that is still to be done."""
+        program = self.stage.engine.program
+        if Behavior.decode(profile.behavior).revision != program.revision:
+            self.pass_time(profile, now)
+
     def forget(self, profile: Profile, now: int) -> None:
         """Tell that a person who is to be removed left all audiences."""
         behavior = self._behavior(profile)

@@ -132,10 +132,11 @@ class Backfill:
         since = {kind: at for kind, at in self._since(now).items() if kind in missing}
         if notes.get(REVISED) != self._wanted.revision and position:
             self._reviewed = 0
-        if not since or not position:
+        if not position:  # nobody is known yet
+            await self._commit(position, {**self._served(), REVISED: self._wanted.revision})
+            return self._stage(self._wanted)
+        if not since:
             await self._commit(position, self._served())
-            if not position:
-                self._reviewed = None
             return self._stage(self._wanted)
         self._build = self._resumed(notes.get(BUILD), since, position)
         await self._commit(position, {BUILD: self._build.encode()})
@@ -252,7 +253,7 @@ class Backfill:
             return
         batch = await flow.audiences.batch(self._state, [])
         for profile in (await self._state.profiles(ids)).values():
-            batch.pass_time(profile, now)
+            batch.review(profile, now)
         await self._finish(batch, position, {})
         flow.announce(batch)
         self._reviewed = ids[-1]
