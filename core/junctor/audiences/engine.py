@@ -184,7 +184,7 @@ class Engine:
                 if compiled is not None:
                     run.want_one(compiled, session)
                     if at > now:
-                        run.times[name, session or ""] = min(now, quiet_at)
+                        run.times[name, session or ""] = min(now, max(quiet_at, behavior.late))
                 elif name.startswith(_DETECTOR):
                     run.emit_silent(name.removeprefix(_DETECTOR), min(quiet_at, now))
         run.evaluate()
@@ -337,7 +337,8 @@ class _Run:
         self.late = False
         self.moment = (now, 0)
         self.times: dict[tuple[str, str], int] = {}
-        """True times of what became due by silence, by audience and session."""
+        """True times of what became due by silence, by audience and session: when it was over, or
+        when the hub heard of what came before it."""
         self._wanted: set[tuple[int, str]] = set()
         self._todo: list[tuple[int, str]] = []
         self._compiled: dict[int, Compiled] = {}

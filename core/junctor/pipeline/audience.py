@@ -270,7 +270,7 @@ class AudienceBatch:
         self._take(profile, changes)
 
     def review(self, profile: Profile, now: int) -> None:
-        """Look at a person's memberships by the present definitions, if that is still to be done."""
+        """Look at a person's memberships by the present definitions, unless that was done."""
         program = self.stage.engine.program
         if Behavior.decode(profile.behavior).revision != program.revision:
             self.pass_time(profile, now)
