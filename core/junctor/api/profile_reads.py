@@ -147,7 +147,8 @@ class ProfileReads:
                 attributes[name] = None
                 continue
             attributes[name] = reading.value(own.states, now)
-            changes.append(reading.next_change(own.states, now))
+            if not reading.never_rests:  # who asks for such a figure knows that it moves
+                changes.append(reading.next_change(own.states, now))
             if error := reading.error(own.states):
                 errors[name] = error
         next_change = min(changes, default=NEVER)

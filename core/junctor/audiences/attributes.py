@@ -34,6 +34,11 @@ class AttributeReader:
         self._runs = attribute.agg in ("time_since_last", "time_since_first")
 
     @property
+    def never_rests(self) -> bool:
+        """Whether the value is another with every millisecond."""
+        return self._runs and not self.attribute.bands
+
+    @property
     def kinds(self) -> tuple[Kind, ...]:
         """Return the kind whose state the attribute is read from."""
         return (self._kind,)
