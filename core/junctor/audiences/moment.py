@@ -76,16 +76,31 @@ def _any_one(holds: bool, deciding: list[Verdict]) -> Verdict:
     )
 
 
-def all_of(verdicts: list[Verdict]) -> Verdict:
+def _joined(items: tuple[Node, ...], moment: Moment, deciding: bool) -> Verdict:
+    """Return the verdict of items of which each that is `deciding` decides for all.
+
+    One that decides and never changes by itself ends the look: by far the most do.
+    """
+    verdicts, decided = [], []
+    for item in items:
+        verdict = item.verdict(moment)
+        if verdict.holds is deciding:
+            if verdict.at == NEVER and verdict.quiet_at == NEVER:
+                return verdict
+            decided.append(verdict)
+        else:
+            verdicts.append(verdict)
+    return _together(deciding, decided) if decided else _any_one(not deciding, verdicts)
+
+
+def all_of(items: tuple[Node, ...], moment: Moment) -> Verdict:
     """Return the verdict of all of several."""
-    failing = [verdict for verdict in verdicts if not verdict.holds]
-    return _together(False, failing) if failing else _any_one(True, verdicts)
+    return _joined(items, moment, False)
 
 
-def any_of(verdicts: list[Verdict]) -> Verdict:
+def any_of(items: tuple[Node, ...], moment: Moment) -> Verdict:
     """Return the verdict of any of several."""
-    holding = [verdict for verdict in verdicts if verdict.holds]
-    return _together(True, holding) if holding else _any_one(False, verdicts)
+    return _joined(items, moment, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ class AllNode:
 
     def verdict(self, moment: Moment) -> Verdict:
         """See Node."""
-        return all_of([item.verdict(moment) for item in self.items])
+        return all_of(self.items, moment)
 
     def facts(self, moment: Moment) -> Facts:
         """See Node: how many hold."""
@@ -111,7 +126,7 @@ class AnyNode:
 
     def verdict(self, moment: Moment) -> Verdict:
         """See Node."""
-        return any_of([item.verdict(moment) for item in self.items])
+        return any_of(self.items, moment)
 
     def facts(self, moment: Moment) -> Facts:
         """See Node: how many hold."""
@@ -126,7 +141,7 @@ class NoneNode:
 
     def verdict(self, moment: Moment) -> Verdict:
         """See Node."""
-        verdict = any_of([item.verdict(moment) for item in self.items])
+        verdict = any_of(self.items, moment)
         return Verdict(not verdict.holds, verdict.at, verdict.quiet_at)
 
     def facts(self, moment: Moment) -> Facts:
