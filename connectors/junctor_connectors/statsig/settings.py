@@ -10,6 +10,9 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$")]
 
 Name = Annotated[str, Field(min_length=1)]
 
+Chosen = Literal["all"] | frozenset[Name]
+"""Names, or all of them."""
+
 
 def _template(text: str) -> str:
     compile_template(text)
@@ -65,6 +68,17 @@ class StatsigSettings(Settings):
     `[identity]`. A custom ID must exist in Statsig's project settings first."""
     traits: Literal["all"] | frozenset[str] = frozenset()
     """Traits of the person that become custom attributes of the user: a list, or `all`."""
+    audiences: Chosen = frozenset()
+    """Audiences that become custom attributes of the user, named as the audience: true for a
+    member. One that is listed is always there, false for everybody else, so that a gate can ask for
+    either; with `all` only those are there in which the person is, or was told to be or not."""
+    attributes: Chosen = frozenset()
+    """Attributes of the person's behavior (`[attributes.NAME]`) that become custom attributes: a
+    list, or `all`. One without a value is left out."""
+    scores: Chosen = frozenset()
+    """Scores (`[scores.NAME]`) that become custom attributes: a list, or `all`. Where names are the
+    same, audiences go before scores, scores before attributes, and those before traits; what the
+    event says itself (`properties.statsigCustom`) goes before all."""
     value_from: tuple[str, ...] = ("revenue", "value", "total")
     """Properties that give the event's value: the first that is a number or a text."""
     environment: str = Field(default="production", min_length=1)

@@ -5,12 +5,13 @@ and the LogEventRequest of its HTTP API: https://docs.statsig.com/http-api. It r
 reads the plain JSON and asks each part of it for what it is once.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Literal
 
 import orjson
 
-from junctor.sdk import Event, Rejected, compile_template, has_placeholders
+from junctor.sdk import Event, ProfileView, Rejected, compile_template, has_placeholders
 from junctor.sdk.template import plain_text
 from junctor_connectors.statsig.settings import StatsigSettings
 from junctor_connectors.statsig.values import (
@@ -28,6 +29,9 @@ from junctor_connectors.statsig.values import (
 
 Identifier = Callable[[Event], str | None]
 Namer = Callable[[Mapping[str, Any]], str]
+Custom = tuple[Callable[[ProfileView], Mapping[str, Any]], Literal["all"] | tuple[str, ...], Any]
+"""Values of a profile by name, which of them are wanted, and what stands for one that is not there.
+"""
 
 
 class Translator:
@@ -40,7 +44,7 @@ class Translator:
         self._no_name = event_name(settings.event_prefix)
         self._custom_ids = [(name, _identifier(kind)) for name, kind in settings.custom_ids.items()]
         self._user_id = _identifier("user_id")
-        self._traits = settings.traits
+        self._custom_of = _custom_of(settings)
         self._value_from = settings.value_from
         self._environment = {"tier": settings.environment}
 
@@ -86,7 +90,7 @@ class Translator:
         if not user_id and not custom_ids:
             raise Rejected("the event has neither a user id nor a custom id")
         _add_person(event, data, user)
-        if self._traits or "statsigCustom" in data:
+        if self._custom_of or "statsigCustom" in data:
             custom = self._custom(event, data)
             if custom:
                 user["custom"] = custom
@@ -96,16 +100,31 @@ class Translator:
         return user
 
     def _custom(self, event: Event, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the custom attributes, those first that are to stay if not all have room."""
         custom: dict[str, Any] = {}
-        traits = event.profile.traits
-        wanted = self._traits
-        if wanted == "all":
-            add_custom(traits, custom)
-        else:
-            add_custom({name: item for name, item in traits.items() if name in wanted}, custom)
+        for known, names, otherwise in self._custom_of:
+            values = known(event.profile)
+            wanted = values if names == "all" else names
+            new = {name: values.get(name, otherwise) for name in wanted if name not in custom}
+            add_custom(new, custom)
         if "statsigCustom" in data:
             add_custom(dict(flat_pairs(data["statsigCustom"])), custom)
         return custom
+
+
+def _custom_of(settings: StatsigSettings) -> list[Custom]:
+    """Return whence custom attributes come: of one name, the first that has it gives it."""
+    chosen: Sequence[tuple[str, Literal["all"] | frozenset[str], Any]] = (
+        ("audiences", settings.audiences, False),
+        ("scores", settings.scores, None),
+        ("attributes", settings.attributes, None),
+        ("traits", settings.traits, None),
+    )
+    return [
+        (attrgetter(known), names if names == "all" else tuple(sorted(names)), otherwise)
+        for known, names, otherwise in chosen
+        if names
+    ]
 
 
 def _namer(prefix: str, template: str) -> Namer:

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequen
 from typing import Final
 
 from junctor.sdk import (
+    AudienceSync,
     AuthenticationFailed,
     Context,
     DeliveryError,
     Destination,
     DestinationUnavailable,
+    Drift,
     Event,
     EventType,
     Manifest,
@@ -19,7 +21,6 @@ from junctor.sdk import (
 )
 from junctor_connectors.statsig_segment.changes import Change, changes_of
 from junctor_connectors.statsig_segment.console import Console, SegmentBusy
-from junctor_connectors.statsig_segment.drift import Drift
 from junctor_connectors.statsig_segment.id_list import IdList
 from junctor_connectors.statsig_segment.identifier import Identifier
 from junctor_connectors.statsig_segment.naming import segment_id
@@ -33,7 +34,7 @@ _PUT_OFF: Final = 10.0
 """Seconds until a repair tries again, where Statsig does not say."""
 
 
-class StatsigSegment(Destination[StatsigSegmentSettings]):
+class StatsigSegment(Destination[StatsigSegmentSettings], AudienceSync):
     """Keeps an ID-list segment equal to each audience.
 
     It takes the transitions of audiences: those of the hub, and Segment Engage's track and identify
@@ -53,6 +54,7 @@ class StatsigSegment(Destination[StatsigSegmentSettings]):
         max_batch=_BATCH,
         ordering="per_profile",
         rate="1/s",  # with one update each, 900 in 15 min; more than one is paced by the console
+        keeps_audiences=True,
         stability="beta",
     )
     settings_model = StatsigSegmentSettings

@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from junctor.api.audience_admin import audience_routes
+from junctor.api.audience_operations import AudienceOperations, BadDefinition
 from junctor.api.health import health_routes
 from junctor.api.openapi import openapi
-from junctor.api.operations import NotFound, Operations, parse_since
+from junctor.api.operations import NotFound, Operations
 from junctor.api.reply import error_reply, json_reply
+from junctor.api.request import BadRequest, body_of, flag_of, integer_of, limit_of, time_of
 from junctor.store.port import StoreError
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
@@ -20,17 +23,18 @@ from junctor.telemetry.metrics import Metrics
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class BadRequest(Exception):
-    """The request can't be understood; the message names the field."""
-
-
 def admin_app(
-    operations: Operations, metrics: Metrics, live: LiveStream, token: str | None
+    operations: Operations,
+    audiences: AudienceOperations,
+    metrics: Metrics,
+    live: LiveStream,
+    token: str | None,
 ) -> web.Application:
     """Return the application; with a `token` every request but health must carry it."""
     app = web.Application(middlewares=[_errors, _guard(token)], client_max_size=2**20)
     app.add_routes(health_routes(operations))
     app.add_routes(_Admin(operations, metrics, live).routes())
+    app.add_routes(audience_routes(audiences))
     return app
 
 
@@ -76,7 +80,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except NotFound as error:
         return error_reply("not_found", str(error), 404)
-    except BadRequest as error:
+    except (BadRequest, BadDefinition) as error:
         return error_reply("invalid_request", str(error), 400)
     except StoreError as error:
         return error_reply("store_unavailable", str(error), 503)
@@ -131,12 +135,16 @@ class _Admin:
         return json_reply(await self._operations.event(request.match_info["message_id"]))
 
     async def profile(self, request: web.Request) -> web.Response:
-        match = request.match_info
-        return json_reply(await self._operations.profile(match["kind"], match["value"]))
+        match, record = request.match_info, request.query.get("record", "false")
+        if record not in ("true", "false"):
+            raise BadRequest("record: true or false")
+        return json_reply(
+            await self._operations.profile(match["kind"], match["value"], record=record == "true")
+        )
 
     async def rejections(self, request: web.Request) -> web.Response:
         found = await self._operations.rejections(
-            _limit(request), _integer(request.query.get("before"), "before")
+            limit_of(request), integer_of(request.query.get("before"), "before")
         )
         return json_reply({"rejections": found})
 
@@ -145,9 +153,9 @@ class _Admin:
         letters = await self._operations.dead_letters(
             query.get("destination"),
             code=query.get("code"),
-            since=_time(query.get("since"), "since"),
-            before=_integer(query.get("before"), "before"),
-            limit=_limit(request),
+            since=time_of(query.get("since"), "since"),
+            before=integer_of(query.get("before"), "before"),
+            limit=limit_of(request),
         )
         return json_reply({"dead_letters": letters})
 
@@ -155,25 +163,25 @@ class _Admin:
         return json_reply(await self._operations.dead_letter(int(request.match_info["id"])))
 
     async def replay_dead(self, request: web.Request) -> web.Response:
-        chosen = _chosen(await _body(request))
+        chosen = _chosen(await body_of(request))
         return json_reply({"replayed": await self._operations.replay_dead(**chosen)})
 
     async def purge_dead(self, request: web.Request) -> web.Response:
-        chosen = _chosen(await _body(request))
+        chosen = _chosen(await body_of(request))
         return json_reply({"purged": await self._operations.purge_dead(**chosen)})
 
     async def replays(self, _: web.Request) -> web.Response:
         return json_reply({"replays": await self._operations.replays()})
 
     async def replay(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        destination, since = body.get("destination"), _time(body.get("since"), "since")
+        body = await body_of(request)
+        destination, since = body.get("destination"), time_of(body.get("since"), "since")
         if not isinstance(destination, str):
             raise BadRequest("destination: the id of a destination is needed")
         if since is None:
             raise BadRequest('since: a time is needed, such as "2026-01-31T12:00:00Z" or "2h"')
-        until = _time(body.get("until"), "until")
-        dry_run = _flag(body, "dry_run")
+        until = time_of(body.get("until"), "until")
+        dry_run = flag_of(body, "dry_run")
         done = await self._operations.replay(destination, since, until, dry_run=dry_run)
         return json_reply(done, 200 if dry_run else 202)
 
@@ -181,16 +189,16 @@ class _Admin:
         return json_reply({"suppressions": await self._operations.suppressions()})
 
     async def suppress(self, request: web.Request) -> web.Response:
-        body = await _body(request)
+        body = await body_of(request)
         ids = body.get("user_ids")
         if not isinstance(ids, list) or not all(isinstance(id, str) and id.strip() for id in ids):
             raise BadRequest("user_ids: a list of user ids as text")
-        suppressed = _flag(body, "suppressed") if "suppressed" in body else True
+        suppressed = flag_of(body, "suppressed") if "suppressed" in body else True
         await self._operations.suppress([id.strip() for id in ids], suppressed=suppressed)
         return json_reply({"user_ids": len(ids), "suppressed": suppressed})
 
     async def pause(self, request: web.Request) -> web.Response:
-        reason = (await _body(request)).get("reason", "")
+        reason = (await body_of(request)).get("reason", "")
         if not isinstance(reason, str):
             raise BadRequest("reason: must be text")
         await self._operations.pause(request.match_info["id"], reason[:500])
@@ -214,19 +222,6 @@ class _Admin:
         return response
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    text = await request.read()
-    if not text:
-        return {}
-    try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the body is no JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be an object")
-    return body
-
-
 def _chosen(body: dict[str, Any]) -> dict[str, Any]:
     ids, destination, code = body.get("ids"), body.get("destination"), body.get("code")
     if ids is not None and not (
@@ -243,37 +238,6 @@ def _chosen(body: dict[str, Any]) -> dict[str, Any]:
         "ids": ids,
         "destination": destination,
         "code": code,
-        "since": _time(body.get("since"), "since"),
-        "dry_run": _flag(body, "dry_run"),
+        "since": time_of(body.get("since"), "since"),
+        "dry_run": flag_of(body, "dry_run"),
     }
-
-
-def _flag(body: dict[str, Any], name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise BadRequest(f"{name}: true or false")
-    return value
-
-
-def _limit(request: web.Request) -> int:
-    limit = _integer(request.query.get("limit"), "limit")
-    return 100 if limit is None else max(1, min(limit, 1000))
-
-
-def _integer(text: str | None, name: str) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise BadRequest(f"{name}: must be a number")
-    return int(text)
-
-
-def _time(value: Any, name: str) -> int | None:
-    if value is None:
-        return None
-    from time import time
-
-    at = parse_since(value, round(time() * 1000)) if isinstance(value, str) else None
-    if at is None or abs(at) > 2**53:
-        raise BadRequest(f'{name}: a time such as "2026-01-31T12:00:00Z" or an age such as "2h"')
-    return at

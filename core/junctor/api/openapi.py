@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from junctor import __version__
 from junctor.api.openapi_admin import ADMIN_PATHS, ADMIN_SCHEMAS
+from junctor.api.openapi_audiences import AUDIENCE_PATHS, AUDIENCE_SCHEMAS
 from junctor.api.openapi_decide import DECIDE_PATHS, DECIDE_SCHEMAS
 from junctor.api.openapi_ingest import INGEST_PATHS, INGEST_SCHEMAS
 from junctor.api.openapi_parts import ADMIN, INGEST, answer, json_answer, object_of, operation
@@ -58,9 +59,14 @@ def openapi() -> dict[str, Any]:
             {"name": "health", "description": "For load balancers and supervisors."},
             {"name": "admin", "description": "How the hub is, and what an operator may do."},
         ],
-        "paths": {**INGEST_PATHS, **DECIDE_PATHS, **_HEALTH, **ADMIN_PATHS},
+        "paths": {**INGEST_PATHS, **DECIDE_PATHS, **_HEALTH, **ADMIN_PATHS, **AUDIENCE_PATHS},
         "components": {
-            "schemas": {**INGEST_SCHEMAS, **DECIDE_SCHEMAS, **ADMIN_SCHEMAS},
+            "schemas": {
+                **INGEST_SCHEMAS,
+                **DECIDE_SCHEMAS,
+                **ADMIN_SCHEMAS,
+                **AUDIENCE_SCHEMAS,
+            },
             "responses": {
                 "Unauthorized": answer("The Bearer token of `admin.token` is missing or wrong."),
                 "Forbidden": answer("Without a token only loopback names are served."),

@@ -104,6 +104,27 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
             "sources": list_of(TEXT),
             "destinations": map_of(ref("DestinationStatus"), "By id."),
             "replays": list_of(ref("Replay")),
+            "audiences": object_of(
+                {
+                    "defined": {**COUNT, "description": "How many the configuration defines."},
+                    "building": {
+                        **list_of(TEXT),
+                        "description": "Those that do not serve yet, or by an older version.",
+                    },
+                    "progress": {
+                        "type": "number", "description": "How much of the log is read, 0 to 1.",
+                    },
+                    "reviewing": {
+                        **FLAG,
+                        "description": "People are being looked at by new definitions.",
+                    },
+                    "error": {**MAYBE_TEXT, "description": "What keeps a build from going on."},
+                    "due_lag_seconds": {
+                        "type": "number",
+                        "description": "How long what is due by time alone has been waiting.",
+                    },
+                }
+            ),
         }
     ),
     "Attempt": object_of(
@@ -166,7 +187,7 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
             "groups": map_of(ANY_OBJECT, "Traits by group id."),
             "audiences": map_of(FLAG),
             "attributes": ANY_OBJECT,
-            "scores": map_of(NUMBER),
+            "scores": map_of({"type": "number"}),
             "first_seen": TIME,
             "last_seen": TIME,
             "merges": list_of(
@@ -178,12 +199,15 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
                     }
                 )
             ),
-        }
+            "record": {**TEXT, "description": "As it is stored, base64; if asked for."},
+            "behavior": {**TEXT, "description": "Its behavior, as stored, base64; likewise."},
+        },
+        optional=["record", "behavior"],
     ),
 }  # fmt: skip
 
 
-def _admin(
+def admin_operation(
     summary: str,
     responses: Mapping[str, Any],
     *,
@@ -221,7 +245,7 @@ def _admin(
 
 _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
     "/metrics": {
-        "get": _admin(
+        "get": admin_operation(
             "Metrics for Prometheus",
             {
                 "200": {
@@ -232,11 +256,13 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/openapi.json": {
-        "get": _admin("This document", {"200": json_answer("OpenAPI 3.1.", ANY_OBJECT)})
+        "get": admin_operation("This document", {"200": json_answer("OpenAPI 3.1.", ANY_OBJECT)})
     },
-    "/api/status": {"get": _admin("How the hub is", {"200": json_answer("Now.", ref("Status"))})},
+    "/api/status": {
+        "get": admin_operation("How the hub is", {"200": json_answer("Now.", ref("Status"))})
+    },
     "/api/ledger": {
-        "get": _admin(
+        "get": admin_operation(
             "What became of all events",
             {
                 "200": json_answer(
@@ -247,7 +273,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/events/{message_id}": {
-        "get": _admin(
+        "get": admin_operation(
             "The fate of an event at every destination, every attempt",
             {
                 "200": json_answer(
@@ -260,7 +286,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/stream": {
-        "get": _admin(
+        "get": admin_operation(
             "What happens right now, without event data",
             {
                 "200": {
@@ -272,7 +298,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/rejections": {
-        "get": _admin(
+        "get": admin_operation(
             "What was sent and could not be an event, newest first",
             {
                 "200": json_answer(
@@ -284,7 +310,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/dead-letters": {
-        "get": _admin(
+        "get": admin_operation(
             "Dead letters, newest first, without their events",
             {
                 "200": json_answer(
@@ -302,7 +328,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/dead-letters/{id}": {
-        "get": _admin(
+        "get": admin_operation(
             "One dead letter with its event",
             {"200": json_answer("The dead letter.", ref("DeadLetter"))},
             parameters=[in_path("id", "Its id.", COUNT)],
@@ -310,14 +336,14 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/dead-letters/replay": {
-        "post": _admin(
+        "post": admin_operation(
             "Try dead letters again",
             {"200": json_answer("How many.", object_of({"replayed": COUNT}))},
             body=_CHOICE,
         )
     },
     "/api/dead-letters/purge": {
-        "post": _admin(
+        "post": admin_operation(
             "Remove dead letters for good",
             {"200": json_answer("How many.", object_of({"purged": COUNT}))},
             body=_CHOICE,
@@ -325,7 +351,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/suppressions": {
-        "get": _admin(
+        "get": admin_operation(
             "Users whose events are not stored",
             {
                 "200": json_answer(
@@ -336,7 +362,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
                 )
             },
         ),
-        "post": _admin(
+        "post": admin_operation(
             "Store no more events of users, or store them again",
             {"200": json_answer("Done.", object_of({"user_ids": COUNT, "suppressed": FLAG}))},
             body=body_of(
@@ -347,11 +373,11 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
     "/api/replays": {
-        "get": _admin(
+        "get": admin_operation(
             "Running replays",
             {"200": json_answer("All.", object_of({"replays": list_of(ref("Replay"))}))},
         ),
-        "post": _admin(
+        "post": admin_operation(
             "Send again what a destination got between two times",
             {
                 "200": json_answer(
@@ -376,18 +402,24 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
     "/api/profiles/{kind}/{value}": {
-        "get": _admin(
+        "get": admin_operation(
             "A person by any identifier",
             {"200": json_answer("The person.", ref("Profile"))},
             parameters=[
                 in_path("kind", "Kind of the identifier: user_id, email, anonymous_id, …"),
                 in_path("value", "Its value, percent-encoded."),
+                query(
+                    "record",
+                    {**FLAG, "default": False},
+                    "Also as it is stored: what a dry run starts from.",
+                ),
             ],
             not_found="Nobody has this identifier.",
+            bad_request=True,
         )
     },
     "/api/destinations/{id}/pause": {
-        "post": _admin(
+        "post": admin_operation(
             "Pause a destination; it keeps its events",
             {"200": json_answer("It is.", object_of({"state": {"const": "paused"}}))},
             parameters=[_DESTINATION],
@@ -396,7 +428,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/destinations/{id}/resume": {
-        "post": _admin(
+        "post": admin_operation(
             "Resume a destination, at once with what waited",
             {"200": json_answer("It is.", object_of({"state": {"const": "running"}}))},
             parameters=[_DESTINATION],

@@ -1,13 +1,14 @@
 """What an operator may ask and do, as plain data: the admin listener and the commands use it."""
 
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from junctor.delivery.dispatch import Dispatcher
 from junctor.model.delivery import Attempt, DeadLetter
-from junctor.model.profile import public_id
+from junctor.model.profile import Figures, Profile, public_id
 from junctor.model.record import Record
 from junctor.pipeline.normalize import parse_time
 from junctor.sdk.context import Clock
@@ -33,11 +34,14 @@ class Operations:
         sources: Callable[[], Sequence[str]],
         suppressed: set[str] | None = None,
         broken: Callable[[], str] = lambda: "",
+        figures: Callable[[Profile, int], Figures] | None = None,
+        audiences: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         """Work on `store`; `dispatcher` is None when no daemon runs.
 
         `suppressed` are the user ids that ingest leaves out. `broken` returns which part of the
-        hub ended by a fault of its own, or "".
+        hub ended by a fault of its own, or "". `figures` returns attributes and scores of a person
+        at a time, `audiences` how far audiences are.
         """
         self._store = store
         self._dispatcher = dispatcher
@@ -45,6 +49,8 @@ class Operations:
         self._sources = sources
         self._suppressed = set() if suppressed is None else suppressed
         self._broken = broken
+        self._figures = figures
+        self._audiences = audiences
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -97,7 +103,16 @@ class Operations:
             "sources": list(self._sources()),
             "destinations": destinations,
             "replays": await self.replays(),
+            "audiences": await self._audience_state(),
         }
+
+    async def _audience_state(self) -> dict[str, Any]:
+        """Return how far audiences are, and how long what is due waits."""
+        due = await self._store.state.next_due()
+        late = 0.0 if due is None else max(0, self._now() - due) / 1000
+        told = self._audiences() if self._audiences is not None else {}
+        return {"defined": 0, "building": [], "progress": 1.0, "reviewing": False, "error": None,
+                **told, "due_lag_seconds": late}  # fmt: skip
 
     async def event(self, message_id: str) -> dict[str, Any]:
         """Return the fate of an event at every destination, every attempt.
@@ -130,8 +145,10 @@ class Operations:
             "destinations": fates,
         }
 
-    async def profile(self, kind: str, value: str) -> dict[str, Any]:
+    async def profile(self, kind: str, value: str, *, record: bool = False) -> dict[str, Any]:
         """Return a person by any identifier, with the merges that made them.
+
+        With `record` also how they are stored, base64: what a dry run of an event starts from.
 
         Raises:
             NotFound: nobody has this identifier.
@@ -144,13 +161,18 @@ class Operations:
         id = found[kind, value]
         profile = (await self._store.state.profiles([id]))[id]
         merges = await self._store.state.merges(id)
-        return {
-            **profile.view().as_dict(),
+        figures = self._figures(profile, self._now()) if self._figures is not None else None
+        told = {
+            **profile.view(lambda: figures or ({}, {})).as_dict(),
             "merges": [
                 {"absorbed": public_id(m.absorbed), "offset": m.offset, "at": iso_time(m.at)}
                 for m in merges
             ],
         }
+        if record:
+            told["record"] = b64encode(profile.encode()).decode()
+            told["behavior"] = b64encode(profile.behavior).decode()
+        return told
 
     async def dead_letters(
         self,

@@ -16,10 +16,10 @@ from junctor.audiences.nodes import ACCOUNT, SESSION, USER, Service
 from junctor.audiences.program import Program
 from junctor.model.membership import Told
 from junctor.model.profile import Profile, public_id
-from junctor.pipeline.audience import Audiences
+from junctor.pipeline.audience import TOLD, Audiences
 from junctor.pipeline.backfill import Backfill
 from junctor.sdk.context import Clock
-from junctor.store.port import IdentifierKey, Memberships, State
+from junctor.store.port import IdentifierKey, Lookup
 
 SESSION_ID: Final = "session_id"
 _ACCOUNT_IDS: Final = ("account", "account_id", "group_id")
@@ -40,24 +40,22 @@ class ProfileReads:
 
     def __init__(
         self,
-        state: State,
-        memberships: Memberships,
+        lookup: Lookup,
         stage: Callable[[], Audiences],
         clock: Clock,
         backfill: Callable[[], Backfill],
     ) -> None:
-        """Read from the store; `stage` is what serves, `backfill` knows what will."""
-        self._state = state
-        self._memberships = memberships
+        """Read by `lookup`; `stage` is what serves, `backfill` knows what will."""
+        self._lookup = lookup
         self._stage = stage
         self._clock = clock
         self._backfill = backfill
         self._told_by_others: set[str] = set()
         self._watchers: set[asyncio.Queue[Transition]] = set()
 
-    async def start(self) -> None:
-        """Learn which audiences others have told of."""
-        self._told_by_others = set(await self._memberships.sizes())
+    def learn(self, told_by_others: Collection[str]) -> None:
+        """Learn which audiences other hubs have told of."""
+        self._told_by_others.update(told_by_others)
 
     @property
     def _program(self) -> Program:
@@ -88,14 +86,14 @@ class ProfileReads:
     async def read(self, ids: Sequence[Mapping[str, str]], wanted: Wanted) -> Sequence[Reading]:
         """See Reads."""
         keys = [_keys(one) for one in ids]
-        known = await self._state.resolve(list({key for some in keys for key in some}))
+        known = await self._lookup.resolve(list({key for some in keys for key in some}))
         owners: list[int | None] = []
         for one, some in zip(ids, keys, strict=True):
             owner = next((known[key] for key in some if key in known), None)
             if owner is None and SESSION_ID in one:
-                owner = next(iter(await self._memberships.session_owners(one[SESSION_ID])), None)
+                owner = next(iter(await self._lookup.session_owners(one[SESSION_ID])), None)
             owners.append(owner)
-        profiles = await self._state.profiles(list({id for id in owners if id is not None}))
+        profiles = await self._lookup.profiles(list({id for id in owners if id is not None}))
         now = round(self._clock.now() * 1000)
         readings = []
         for one, owner in zip(ids, owners, strict=True):
@@ -124,7 +122,7 @@ class ProfileReads:
             if value is None:
                 continue
             key = f"{sort}:{value}"
-            subject = (await self._state.subjects([key])).get(key)
+            subject = (await self._lookup.subjects([key])).get(key)
             if subject is not None:
                 behavior = Behavior.decode(subject.behavior)
                 self._stage().engine.look_ahead(subject, behavior, now, key=sort)
@@ -212,7 +210,7 @@ class ProfileReads:
     def publish(self, told: Sequence[Told]) -> None:
         """Tell whoever watches of committed transitions."""
         for one in told:
-            if one.row.audience not in self._program.audiences:
+            if one.row.version == TOLD:
                 self._told_by_others.add(one.row.audience)
         if not self._watchers:
             return

@@ -11,12 +11,16 @@ from typing import Any, Final
 import orjson
 
 from junctor.audiences.leaf import NEVER, Kind, State
+from junctor.audiences.seen import HUB, Seen
 
 MOST_SESSIONS: Final = 16
 """Sessions kept of a person, those last active."""
 SOFT_BYTES: Final = 4_096
 HARD_BYTES: Final = 32_768
 """Encoded size over which the largest states are dropped, and the subject counts as degraded."""
+MOST_CONSENT_BYTES: Final = 2_048
+NO_CONSENT: Final[Mapping[str, Any]] = {"categoryPreferences": {}}
+"""What is kept of a consent object that is larger: consent to nothing."""
 
 
 @dataclass(slots=True)
@@ -94,10 +98,9 @@ class Scope:
         for key, state in other.states.items():
             mine = self.states.get(key)
             kind = kinds.get(key)
-            if mine is None:
-                self.states[key] = state
-            elif kind is not None:
-                self.states[key] = kind.merge(mine, state)
+            if kind is None:
+                continue  # nobody asks for it any more
+            self.states[key] = state if mine is None else kind.merge(mine, state)
         self.seen_at = max(self.seen_at, other.seen_at)
 
 
@@ -107,7 +110,9 @@ class Behavior:
 
     `quiet` is the time up to which silence is believed; `late` when an event last came so late that
     more of its kind may follow. `revision` names the definitions by which memberships were last
-    looked at. `over` says that states were dropped since they took too much room.
+    looked at. `over` says that states were dropped since they took too much room. `consent` is the
+    newest consent object that an event carried, with the event's time and rank: what comes about by
+    time alone is told with it, too.
     """
 
     own: Scope = field(default_factory=Scope)
@@ -116,6 +121,7 @@ class Behavior:
     late: int = 0
     revision: str = ""
     over: bool = False
+    consent: tuple[int, int, Mapping[str, Any]] | None = None
 
     def encode(self) -> bytes:
         """Return it as JSON text, of bounded size."""
@@ -128,15 +134,18 @@ class Behavior:
     def _text(self) -> bytes:
         sessions = {id: scope.plain() for id, scope in self.sessions.items()}
         return orjson.dumps(
-            [self.own.plain(), sessions, self.quiet, self.late, self.revision, self.over]
-        )
+            [
+                self.own.plain(), sessions, self.quiet, self.late, self.revision, self.over,
+                self.consent,
+            ]
+        )  # fmt: skip
 
     @classmethod
     def decode(cls, text: bytes) -> "Behavior":
         """Return what `encode` wrote; a new one for no text."""
         if not text:
             return cls()
-        own, sessions, quiet, late, revision, over = orjson.loads(text)
+        own, sessions, quiet, late, revision, over, consent = orjson.loads(text)
         return cls(
             Scope.of(own),
             {id: Scope.of(scope) for id, scope in sessions.items()},
@@ -144,17 +153,43 @@ class Behavior:
             late,
             revision,
             over,
+            tuple(consent) if consent is not None else None,
         )
 
+    def heed(self, seen: Seen) -> None:
+        """Note the consent object that an event carries, unless a newer one is known."""
+        context = seen.body.get("context")
+        consent = context.get("consent") if isinstance(context, dict) else None
+        if not isinstance(consent, dict) or seen.source == HUB:  # the hub's own carry a copy
+            return
+        if self.consent is None or self.consent[:2] <= (seen.at, seen.rank):
+            if len(orjson.dumps(consent)) > MOST_CONSENT_BYTES:
+                consent = NO_CONSENT
+            self.consent = (seen.at, seen.rank, consent)
+
+    def heed_other(self, other: "Behavior") -> None:
+        """Note the consent that the subject's other half knows of, if it is newer."""
+        if self.consent is None or (
+            other.consent is not None and self.consent[:2] < other.consent[:2]
+        ):
+            self.consent = other.consent
+
     def session(self, id: str, at: int) -> Scope:
-        """Return the scope of a session. One that is in no audience makes room for a new one."""
+        """Return the scope of a session; it may be one more than there is room for."""
         scope = self.sessions.get(id)
         if scope is None:
-            if len(self.sessions) >= MOST_SESSIONS:
-                del self.sessions[min(self.sessions, key=self._worth)]
             scope = self.sessions[id] = Scope()
         scope.seen_at = max(scope.seen_at, at)
         return scope
+
+    def crowded_out(self, newest: str | None = None) -> str | None:
+        """Return the session that has to go, None while there is room; never the `newest`.
+
+        That is the one last active longest ago, of those in no audience as long as there are any.
+        """
+        if len(self.sessions) <= MOST_SESSIONS:
+            return None
+        return min((id for id in self.sessions if id != newest), key=self._worth)
 
     def _worth(self, id: str) -> tuple[bool, int]:
         scope = self.sessions[id]

@@ -61,14 +61,18 @@ class Emission:
 
 @dataclass(slots=True)
 class Changes:
-    """What an event or the time brought about, in order."""
+    """What an event or the time brought about, in order.
+
+    `gone` are audiences (with their session) that the subject was in, and that are defined no more.
+    """
 
     transitions: list[Transition] = field(default_factory=list)
     emissions: list[Emission] = field(default_factory=list)
+    gone: list[tuple[str, str | None]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.transitions or self.emissions)
+        return bool(self.transitions or self.emissions or self.gone)
 
 
 class Engine:
@@ -90,16 +94,20 @@ class Engine:
         *,
         key: str = USER,
         born: bool = False,
+        learned: Collection[str] | None = None,
     ) -> Changes:
         """Take in one event of a subject, the first of all if it was just `born`.
 
-        `ids` are those by which it is told of an entry now.
+        `ids` are those by which it is told of an entry now. `learned` are the traits that the event
+        changed; if that is not known, all that it speaks of are looked at. Before the profile
+        learned of the event, time had to be let pass up to its receipt.
         """
         changes = Changes()
-        now = seen.received_at
+        now = max(seen.received_at, behavior.quiet)  # clocks are set back now and then
         if born:
             behavior.revision = self.program.revision
         self.advance(profile, behavior, now, ids, changes, key=key)
+        behavior.heed(seen)
         scope = self.program.scopes[key]
         run = _Run(self, profile, behavior, now, behavior.quiet, ids, changes, scope)
         run.moment = (seen.at, seen.rank)
@@ -109,19 +117,28 @@ class Engine:
                 behavior.late = max(behavior.late, now)
         if born:
             run.want(scope.at_birth)
+        if seen.at <= profile.first_seen and seen.source != HUB:
+            run.age()
         session = None
-        if key == USER and seen.session and self.program.scopes[SESSION].audiences:
-            session = behavior.session(seen.session, seen.at)
+        if self._has_session(behavior, seen, key):
+            session = run.session(seen.session, seen.at)
         for event in self._with_exit(seen):
             matched = self.program.index.matches(event)
             run.feed(scope, behavior.own, event, matched, None)
             if session is not None:
                 sessions = self.program.scopes[SESSION]
                 run.feed(sessions, session, event, matched, seen.session)
-        run.traits(seen)
-        behavior.own.seen_at = max(behavior.own.seen_at, seen.at)
+        run.traits(_spoken_of(seen.body) if learned is None else learned)
+        if seen.source != HUB:
+            behavior.own.seen_at = max(behavior.own.seen_at, seen.at)
         run.evaluate()
         return changes
+
+    def _has_session(self, behavior: Behavior, seen: Seen, key: str) -> bool:
+        """Whether an event belongs to a session that is to be kept; the hub's own begin none."""
+        if key != USER or not seen.session or not self.program.has_sessions:
+            return False
+        return seen.source != HUB or seen.session in behavior.sessions
 
     def _with_exit(self, seen: Seen) -> Iterable[Seen]:
         yield seen
@@ -206,15 +223,15 @@ class Engine:
         behavior.late = max(behavior.late, other.late)
         behavior.quiet = max(behavior.quiet, other.quiet)
         behavior.over = behavior.over or other.over
-        ghosts: dict[tuple[int, str], Membership] = {}
-        self._join(behavior.own, other.own, None, ghosts)
-        for id, theirs in other.sessions.items():
-            mine = behavior.session(id, theirs.seen_at)
-            mine.merge(theirs, sessions.kinds)
-            self._join(mine, theirs, id, ghosts)
+        behavior.heed_other(other)
         run = _Run(self, profile, behavior, now, behavior.quiet, ids, changes, user)
         run.reason = MERGE
         run.moment = (now, 0)
+        self._join(behavior.own, other.own, None, run.ghosts)
+        for id, theirs in other.sessions.items():
+            mine = behavior.session(id, theirs.seen_at)
+            mine.merge(theirs, sessions.kinds)
+            self._join(mine, theirs, id, run.ghosts)
         for key, detectors in user.detectors.items():
             state = behavior.own.states.get(key)
             for found in detectors:
@@ -223,8 +240,8 @@ class Engine:
                 run.due_of(key, detectors, state)
         run.want_all()
         run.evaluate()
-        for (number, session), ghost in ghosts.items():
-            run.leave_ghost(number, session, ghost)
+        run.make_room()
+        run.evaluate()
         return changes
 
     def _completed(
@@ -274,10 +291,16 @@ class Engine:
         behavior.revision = self.program.revision
         self._believe(behavior, now, lag)
         program = self.program.scopes[key]
-        for scope in (behavior.own, *behavior.sessions.values()):
+        of_session = self.program.scopes[SESSION]
+        scopes: list[tuple[str | None, Scope, ScopeProgram]] = [
+            (None, behavior.own, program),
+            *((id, one, of_session) for id, one in behavior.sessions.items()),
+        ]
+        for session, scope, known in scopes:
             scope.dues.clear()
-            for name in [name for name in scope.memberships if name not in self.program.audiences]:
-                del scope.memberships[name]
+            for name in sorted(scope.memberships.keys() - known.audiences.keys()):
+                if scope.memberships.pop(name).member:
+                    changes.gone.append((name, session))
         run = _Run(self, profile, behavior, now, behavior.quiet, ids, changes, program)
         run.reason = BACKFILL
         run.moment = (now, 0)
@@ -290,10 +313,15 @@ class Engine:
         self, behavior: Behavior, seen: Seen, wanted: Collection[str], *, key: str = USER
     ) -> None:
         """Put an event of the past into the states of the `wanted` kinds, and do nothing else."""
+        behavior.heed(seen)
         scopes = [(self.program.scopes[key], behavior.own)]
-        if key == USER and seen.session and self.program.scopes[SESSION].kinds:
+        if self._has_session(behavior, seen, key):
             session = behavior.session(seen.session, seen.at)
             scopes.append((self.program.scopes[SESSION], session))
+            if (gone := behavior.crowded_out()) is not None:
+                if any(known.member for known in behavior.sessions[gone].memberships.values()):
+                    gone = seen.session  # what is past must not end what is present
+                del behavior.sessions[gone]
         for event in self._with_exit(seen):
             matched = self.program.index.matches(event)
             for program, scope in scopes:
@@ -339,6 +367,8 @@ class _Run:
         self.times: dict[tuple[str, str], int] = {}
         """True times of what became due by silence, by audience and session: when it was over, or
         when the hub heard of what came before it."""
+        self.ghosts: dict[tuple[int, str], Membership] = {}
+        """Memberships that an absorbed profile had alone, by audience (its number) and session."""
         self._wanted: set[tuple[int, str]] = set()
         self._todo: list[tuple[int, str]] = []
         self._compiled: dict[int, Compiled] = {}
@@ -382,14 +412,13 @@ class _Run:
         for compiled in program.crossing.get(key, ()):
             self.want_everywhere(compiled)
 
-    def traits(self, seen: Seen) -> None:
-        """Note the audiences that rest on traits that the event speaks of."""
-        for program in (self.scope_program, self.program.scopes[SESSION]):
-            if not program.by_trait:
-                continue
-            for name in _spoken_of(seen.body):
-                for compiled in program.by_trait.get(name, ()):
-                    self.want_everywhere(compiled)
+    def traits(self, names: Iterable[str]) -> None:
+        """Note the audiences that rest on traits, which an event may have changed."""
+        names = tuple(names)
+        for name in names:
+            self.want(self.scope_program.resting_on(name, self.behavior.own))
+            for compiled in self.program.scopes[SESSION].by_trait.get(name, {}).values():
+                self.want_everywhere(compiled)
 
     def emit(self, found: Detector, completions: list[Completion]) -> None:
         """Note that a signal's event is to be made."""
@@ -408,6 +437,35 @@ class _Run:
         """Note when a silence that a signal waits for is over."""
         due = min((found.pending(state, self.quiet) for found in detectors), default=NEVER)
         self.behavior.own.set_due(_DETECTOR + key, NEVER, due)
+
+    def age(self) -> None:
+        """Note the audiences that rest on how long the subject is known."""
+        for program in (self.scope_program, self.program.scopes[SESSION]):
+            for compiled in program.by_age:
+                self.want_everywhere(compiled)
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    def session(self, id: str, at: int) -> Scope:
+        """Return the scope of a session of the person, a new one if it is not known."""
+        is_new = id not in self.behavior.sessions
+        scope = self.behavior.session(id, at)
+        if is_new:
+            for compiled in self.program.scopes[SESSION].at_birth:
+                self.want_one(compiled, id)
+            self.make_room(id)
+        return scope
+
+    def make_room(self, newest: str | None = None) -> None:
+        """Let the sessions go that there is no room for; they leave their audiences."""
+        while (gone := self.behavior.crowded_out(newest)) is not None:
+            for name, known in self.behavior.sessions[gone].memberships.items():
+                if known.member:
+                    compiled = self.program.audiences[name]
+                    self._turn(compiled, known, self.now, False, self.reason, gone)
+                    of_person = self.program.dependents.get(name, ())
+                    self.want(one for one in of_person if one.audience.key == USER)
+            del self.behavior.sessions[gone]
 
     # -- audiences -------------------------------------------------------------------------------
 
@@ -458,10 +516,13 @@ class _Run:
     def _look(self, compiled: Compiled, session: str | None) -> bool:
         """Bring one membership up to date; return whether it changed."""
         scope = self._scope(session)
+        known = scope.memberships.get(compiled.name)
+        if known is None and not compiled.may_hold(scope.states):
+            scope.set_due(compiled.name, NEVER, NEVER)
+            return False
         moment = Moment(self.profile, self.behavior, scope, self.now, self.quiet, session)
         verdict = compiled.node.verdict(moment)
         left_by_event, left_while = _exits(compiled, moment)
-        known = scope.memberships.get(compiled.name)
         if known is None:
             if not verdict.holds:
                 scope.set_due(compiled.name, verdict.at, verdict.quiet_at)
@@ -475,38 +536,36 @@ class _Run:
             left_by_event=left_by_event, left_while=left_while,
         )  # fmt: skip
         scope.set_due(compiled.name, following.at, following.quiet_at)
-        if not (following.enter or following.leave):
+        ghost = self.ghosts.pop((compiled.number, session or ""), None)
+        leaves = following.leave or (ghost is not None and not following.enter)
+        if not (following.enter or leaves):
             return False
-        known.member, known.since = following.enter, at
-        known.number += 1
-        ids = self.ids
         if following.enter:
             known.ids = dict(self.ids)
-        else:
-            known.left_at = at
-            ids = known.ids or ids
+        elif ghost is not None:
+            known.ids = ghost.ids
         reason = LATE_EVENT if self.reason == EVENT and late else self.reason
-        self.changes.transitions.append(
-            Transition(
-                compiled.audience, compiled.version, following.enter, at, reason, known.number,
-                dict(ids), session,
-            )
-        )  # fmt: skip
+        self._turn(compiled, known, at, following.enter, reason, session)
         return True
 
-    def leave_ghost(self, number: int, session: str, ghost: Membership) -> None:
-        """Tell that an absorbed profile is no member, unless the survivor is one now."""
-        compiled = self._compiled[number]
-        scope = self._scope(session or None)
-        known = scope.memberships[compiled.name]
-        if known.member:
-            return
+    def _turn(
+        self,
+        compiled: Compiled,
+        known: Membership,
+        at: int,
+        entered: bool,
+        reason: str,
+        session: str | None,
+    ) -> None:
+        """Note that the subject enters or leaves."""
+        known.member, known.since = entered, at
         known.number += 1
-        known.left_at = max(known.left_at, self.now)
+        if not entered:
+            known.left_at = at
         self.changes.transitions.append(
             Transition(
-                compiled.audience, compiled.version, False, self.now, MERGE, known.number,
-                dict(ghost.ids or self.ids), session or None,
+                compiled.audience, compiled.version, entered, at, reason, known.number,
+                dict(known.ids or self.ids), session,
             )
         )  # fmt: skip
 

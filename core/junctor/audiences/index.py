@@ -1,12 +1,18 @@
 """The reverse index: from an event to the few patterns that it may fit, however many there are."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from junctor.audiences.nodes import Pattern
-from junctor.audiences.patterns import Fits, compile_pattern, equalities, fits_name
+from junctor.audiences.patterns import (
+    Fits,
+    beginnings,
+    compile_pattern,
+    equalities,
+    fits_name,
+)
 from junctor.audiences.seen import Reader, Seen, reader
 
 _WORTH_A_TABLE: Final = 4
@@ -24,12 +30,34 @@ class _Table:
     read: Reader
     by_value: dict[Any, list[Candidate]]
 
+    def candidates(self, value: Any) -> Sequence[Candidate]:
+        """Return the patterns that want this value."""
+        return self.by_value.get(_key(value), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefixes:
+    """Patterns by how one property that each of them wants to fit a glob has to begin."""
+
+    read: Reader
+    lengths: tuple[int, ...]
+    by_prefix: dict[str, list[Candidate]]
+
+    def candidates(self, value: Any) -> Sequence[Candidate]:
+        """Return the patterns that want a value that begins like this one."""
+        if not isinstance(value, str):
+            return ()
+        found: list[Candidate] = []
+        for length in self.lengths:
+            found += self.by_prefix.get(value[:length], ())
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class _List:
     """The patterns that may fit events of one name."""
 
-    tables: tuple[_Table, ...]
+    tables: tuple[_Table | _Prefixes, ...]
     others: tuple[Candidate, ...]
 
 
@@ -57,7 +85,7 @@ class PatternIndex:
             found = self._list(seen.name)
         matched = [number for number, fits in found.others if fits(seen)]
         for table in found.tables:
-            candidates = table.by_value.get(_key(table.read(seen.body)))
+            candidates = table.candidates(table.read(seen.body))
             if candidates:
                 matched += [number for number, fits in candidates if fits(seen)]
         return matched
@@ -78,19 +106,32 @@ class PatternIndex:
 
     def _arranged(self, numbers: list[int]) -> _List:
         wanted = {number: equalities(self._patterns[number]) for number in numbers}
-        tables: list[_Table] = []
-        while True:
-            uses = Counter(path for number in numbers for path in wanted[number])
-            path, count = uses.most_common(1)[0] if uses else ("", 0)
-            if count < _WORTH_A_TABLE:
-                break
+        tables: list[_Table | _Prefixes] = []
+        while path := _worth_a_table(numbers, wanted):
             by_value: dict[Any, list[Candidate]] = {}
             for number in numbers:
                 for value in wanted[number].get(path, ()):
                     by_value.setdefault(_key(value), []).append((number, self._fits[number]))
             tables.append(_Table(reader(path), by_value))
             numbers = [number for number in numbers if path not in wanted[number]]
+        begin = {number: beginnings(self._patterns[number]) for number in numbers}
+        while path := _worth_a_table(numbers, begin):
+            by_prefix: dict[str, list[Candidate]] = {}
+            for number in numbers:
+                if path in begin[number]:
+                    prefix = begin[number][path]
+                    by_prefix.setdefault(prefix, []).append((number, self._fits[number]))
+            lengths = tuple(sorted({len(prefix) for prefix in by_prefix}))
+            tables.append(_Prefixes(reader(path), lengths, by_prefix))
+            numbers = [number for number in numbers if path not in begin[number]]
         return _List(tuple(tables), tuple((number, self._fits[number]) for number in numbers))
+
+
+def _worth_a_table(numbers: Sequence[int], wanted: Mapping[int, Mapping[str, object]]) -> str:
+    """Return the path that most of the patterns ask for, "" if they are too few."""
+    uses = Counter(path for number in numbers for path in wanted[number])
+    path, count = uses.most_common(1)[0] if uses else ("", 0)
+    return path if count >= _WORTH_A_TABLE else ""
 
 
 def _key(value: Any) -> Any:

@@ -13,6 +13,7 @@ from junctor import fql
 from junctor.audiences.comparison import (
     AnyOf,
     Compare,
+    Glob,
     Reference,
     Scalar,
     Test,
@@ -62,6 +63,15 @@ def equalities(pattern: Pattern) -> Mapping[str, tuple[Scalar, ...]]:
         equal = [item for item in items if isinstance(item, Compare) and item.op == "eq"]
         if len(equal) == len(items):
             found[path] = tuple(item.operand for item in dict.fromkeys(equal))
+    return MappingProxyType(found)
+
+
+def beginnings(pattern: Pattern) -> Mapping[str, str]:
+    """Return, by path, how a text has to begin to fit; only where a glob says so."""
+    found = {}
+    for path, comparison in pattern.where:
+        if isinstance(comparison, Glob) and (prefix := comparison.pattern.partition("*")[0]):
+            found[path] = prefix
     return MappingProxyType(found)
 
 

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from junctor.audiences.attributes import AttributeReader
+from junctor.audiences.behavior import Scope
 from junctor.audiences.canonical import version
 from junctor.audiences.comparison import compile_comparison
 from junctor.audiences.event_leaf import event_leaf
 from junctor.audiences.index import PatternIndex
 from junctor.audiences.language.checks import order
-from junctor.audiences.leaf import Kind, Leaf, States
+from junctor.audiences.leaf import Kind, Leaf, States, Verdict
 from junctor.audiences.moment import AllNode, AnyNode, Node, NoneNode, StateNode
 from junctor.audiences.nodes import (
     SESSION,
@@ -55,7 +56,11 @@ _GROUPS: Final[Mapping[str, Callable[[tuple[Node, ...]], Node]]] = MappingProxyT
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An audience that can be evaluated. `number` is its place in the order of references."""
+    """An audience that can be evaluated. `number` is its place in the order of references.
+
+    `needs` are keys of kinds: where none of a group has a state, the condition does not hold, and
+    time alone changes nothing about that.
+    """
 
     audience: Audience
     version: str
@@ -63,6 +68,11 @@ class Compiled:
     node: Node
     exit_kind: NewestKind | None
     exit_node: Node | None
+    needs: tuple[tuple[str, ...], ...] = ()
+
+    def may_hold(self, states: States) -> bool:
+        """Whether the condition may hold for a subject with these states, now or by time alone."""
+        return not any(states.keys().isdisjoint(group) for group in self.needs)
 
     @property
     def name(self) -> str:
@@ -82,7 +92,8 @@ class ScopeProgram:
     """All that concerns subjects of one sort: people, sessions, accounts, …
 
     `values` are kinds that take every event in which their reader finds something; `crossing` names
-    the audiences of sessions that rest on a state of the person.
+    the audiences of sessions that rest on a state of the person. `at_birth` are audiences that may
+    hold from the first event on, whatever it is; `by_age` those that rest on the time of that.
     """
 
     key: str
@@ -92,9 +103,28 @@ class ScopeProgram:
     detectors: dict[str, list[Detector]] = field(default_factory=dict)
     audiences: dict[str, Compiled] = field(default_factory=dict)
     by_kind: dict[str, list[Compiled]] = field(default_factory=dict)
-    by_trait: dict[str, list[Compiled]] = field(default_factory=dict)
+    by_trait: dict[str, dict[str, Compiled]] = field(default_factory=dict)
     crossing: dict[str, list[Compiled]] = field(default_factory=dict)
     at_birth: list[Compiled] = field(default_factory=list)
+    by_age: list[Compiled] = field(default_factory=list)
+
+    def resting_on(self, trait: str, scope: Scope) -> list[Compiled]:
+        """Return the audiences that rest on a trait and may turn with it, for a subject's scope.
+
+        Found by what the subject has states of: many audiences may ask for the same trait.
+        """
+        concerned = self.by_trait.get(trait)
+        if not concerned:
+            return []
+        found = {one.name: one for one in concerned.values() if not one.needs}
+        for key in scope.states:
+            for one in self.by_kind.get(key, ()):
+                if one.name in concerned and one.may_hold(scope.states):
+                    found[one.name] = one
+        for name in (*scope.memberships, *scope.dues):
+            if name in concerned:
+                found[name] = concerned[name]
+        return list(found.values())
 
     def wanting(self, seen: Seen, matched: Iterable[int]) -> list[tuple[Kind, int]]:
         """Return the kinds that want an event that fits these patterns, each with their bits."""
@@ -145,6 +175,7 @@ class Program:
         for signal in definitions.signals:
             self._add_detector(user, detector(_signal(signal)))
         self.index = PatternIndex(tuple(self._numbers))
+        self.has_sessions = bool(self.scopes[SESSION].audiences)
         self.has_exits = self.index.knows(EXIT) or self.index.knows(IDLE)
         if self.has_exits:
             presence = PresenceKind(dict(idles or {}))
@@ -169,6 +200,8 @@ class Program:
                 else:
                     self._add_kind(mine, kind)
         self.index = PatternIndex(tuple(self._numbers))
+        self.has_sessions = self.has_sessions or other.has_sessions
+        self.has_exits = self.has_exits or other.has_exits
         self.is_empty = self.is_empty and other.is_empty
 
     def needs(self) -> dict[str, int]:
@@ -201,7 +234,9 @@ class Program:
         exit_node = None
         if audience.exit_while is not None:
             exit_node = self._node(audience.exit_while, audience.key, uses)
-        compiled = Compiled(audience, self._version(audience), number, node, exit_kind, exit_node)
+        compiled = Compiled(
+            audience, self._version(audience), number, node, exit_kind, exit_node, _needs(node)
+        )
         self.kinds_of[audience.name] = (*uses.own, *uses.subject)
         scope.audiences[audience.name] = self.audiences[audience.name] = compiled
         for kind in uses.own:
@@ -215,12 +250,15 @@ class Program:
             self._add_values(subject, values)
             _append(subject.by_kind if subject is scope else subject.crossing, values.key, compiled)
         for path in uses.traits:
-            _append(scope.by_trait, path.partition(".")[0], compiled)
-            _append(scope.by_trait, path, compiled)
+            scope.by_trait.setdefault(path.partition(".")[0], {})[audience.name] = compiled
+            scope.by_trait.setdefault(path, {})[audience.name] = compiled
         for name in uses.audiences:
             _append(self.dependents, name, compiled)
-        if from_nothing(audience.condition, node)[0]:
+        in_session = audience.key == SESSION and uses.is_elsewhere
+        if in_session or from_nothing(audience.condition, node)[0]:
             scope.at_birth.append(compiled)
+        if uses.age:
+            scope.by_age.append(compiled)
 
     def _version(self, audience: Audience) -> str:
         """Return the version of an audience together with all that it refers to."""
@@ -256,9 +294,11 @@ class Program:
             return self._trait(condition, uses)
         if isinstance(condition, AudienceCondition):
             uses.audiences.append(condition.name)
+            uses.age = uses.age or condition.lasting is not None
             other = self._by_name[condition.name]
             return AudienceNode(condition, other.key == SESSION)
         if isinstance(condition, KnownCondition):
+            uses.age = True
             return KnownNode(condition.age)
         assert isinstance(condition, SampleCondition)
         return SampleNode(condition.fraction, condition.salt)
@@ -308,6 +348,12 @@ class _Uses:
         self.values: list[LatestKind | ChangesKind] = []
         self.traits: list[str] = []
         self.audiences: list[str] = []
+        self.age = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether an audience of sessions rests on anything that the person has before them."""
+        return bool(self.subject or self.values or self.traits or self.audiences)
 
 
 def _on_states(leaf: Leaf, uses: _Uses, of_subject: bool = False) -> StateNode:
@@ -344,6 +390,16 @@ def from_nothing(condition: Condition, node: Node) -> tuple[bool, bool]:
     if isinstance(condition, AudienceCondition):
         return not condition.member, condition.member or condition.lasting is not None
     return True, True
+
+
+def _needs(node: Node) -> tuple[tuple[str, ...], ...]:
+    """Return groups of keys of kinds, of each of which one must have a state for a node to hold."""
+    if isinstance(node, AllNode):
+        return tuple(group for item in node.items for group in _needs(item))
+    if not isinstance(node, StateNode) or node.of_subject:
+        return ()
+    without_any = node.leaf.verdict({}, 0, 0)
+    return (tuple(kind.key for kind in node.leaf.kinds),) if without_any == Verdict(False) else ()
 
 
 # -- $exit ---------------------------------------------------------------------------------------

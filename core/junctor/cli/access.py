@@ -94,8 +94,8 @@ class HubConfig:
         return self.path.absolute().parent / self.config.store.path.expanduser()
 
 
-def read_config(path: Path, environ: Mapping[str, str]) -> HubConfig:
-    """Read where the hub of the configuration file `path` is to be found.
+def read_config(path: Path, environ: Mapping[str, str], *also: str) -> HubConfig:
+    """Read where the hub of the configuration file `path` is to be found, and `also` sections.
 
     Raises:
         CommandError: the file can't be read.
@@ -107,7 +107,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> HubConfig:
         raise CommandError(f"{path} can't be read ({error.strerror}); see --config") from None
     except ValueError as error:
         raise CommandError(f"{path} is no TOML: {error}") from None
-    wanted = {name: raw[name] for name in _SECTIONS if name in raw}
+    wanted = {name: raw[name] for name in (*_SECTIONS, *also) if name in raw}
     resolved = Resolver(environ, path.absolute().parent).resolve(
         wanted, Config, (), everywhere=False
     )
@@ -155,15 +155,16 @@ class Daemon:
 
     async def status(self) -> dict[str, Any]:
         """See Access."""
-        return self._object("GET", "/api/status")
+        return self.ask("GET", "/api/status")
 
     async def ledger(self) -> dict[str, Any]:
         """See Access."""
-        return self._object("GET", "/api/ledger")
+        return self.ask("GET", "/api/ledger")
 
-    async def profile(self, kind: str, value: str) -> dict[str, Any]:
-        """See Access."""
-        return self._object("GET", f"/api/profiles/{quote(kind, safe='')}/{quote(value, safe='')}")
+    async def profile(self, kind: str, value: str, *, record: bool = False) -> dict[str, Any]:
+        """See Access; with `record` also as it is stored."""
+        path = f"/api/profiles/{quote(kind, safe='')}/{quote(value, safe='')}"
+        return self.ask("GET", path, {"record": "true"} if record else None)
 
     async def dead_letters(
         self,
@@ -175,22 +176,20 @@ class Daemon:
         limit: int = 100,
     ) -> list[dict[str, Any]]:
         """See Access."""
-        query = _given(
-            destination=destination, code=code, since=_iso(since), before=before, limit=limit
+        query = given(
+            destination=destination, code=code, since=iso(since), before=before, limit=limit
         )
-        found: list[dict[str, Any]] = self._object("GET", "/api/dead-letters", query)[
-            "dead_letters"
-        ]
+        found: list[dict[str, Any]] = self.ask("GET", "/api/dead-letters", query)["dead_letters"]
         return found
 
     async def dead_letter(self, id: int) -> dict[str, Any]:
         """See Access."""
-        return self._object("GET", f"/api/dead-letters/{id}")
+        return self.ask("GET", f"/api/dead-letters/{id}")
 
     async def rejections(self, limit: int, before: int | None) -> list[dict[str, Any]]:
         """See Access."""
-        query = _given(limit=limit, before=before)
-        found: list[dict[str, Any]] = self._object("GET", "/api/rejections", query)["rejections"]
+        query = given(limit=limit, before=before)
+        found: list[dict[str, Any]] = self.ask("GET", "/api/rejections", query)["rejections"]
         return found
 
     async def replay_dead(
@@ -203,10 +202,8 @@ class Daemon:
         dry_run: bool = False,
     ) -> int:
         """Try dead letters again; return how many."""
-        body = _given(
-            ids=ids, destination=destination, code=code, since=_iso(since), dry_run=dry_run
-        )
-        return int(self._object("POST", "/api/dead-letters/replay", body=body)["replayed"])
+        body = given(ids=ids, destination=destination, code=code, since=iso(since), dry_run=dry_run)
+        return int(self.ask("POST", "/api/dead-letters/replay", body=body)["replayed"])
 
     async def purge_dead(
         self,
@@ -218,43 +215,40 @@ class Daemon:
         dry_run: bool = False,
     ) -> int:
         """See Access."""
-        body = _given(
-            ids=ids, destination=destination, code=code, since=_iso(since), dry_run=dry_run
-        )
-        return int(self._object("POST", "/api/dead-letters/purge", body=body)["purged"])
+        body = given(ids=ids, destination=destination, code=code, since=iso(since), dry_run=dry_run)
+        return int(self.ask("POST", "/api/dead-letters/purge", body=body)["purged"])
 
     async def replay(
         self, destination: str, since: int, until: int | None, *, dry_run: bool
     ) -> dict[str, Any]:
         """Send again what a destination got between two times."""
-        body = _given(
-            destination=destination, since=_iso(since), until=_iso(until), dry_run=dry_run
-        )
-        return self._object("POST", "/api/replays", body=body)
+        body = given(destination=destination, since=iso(since), until=iso(until), dry_run=dry_run)
+        return self.ask("POST", "/api/replays", body=body)
 
     async def pause(self, destination: str, reason: str) -> None:
         """Pause a destination."""
         path = f"/api/destinations/{quote(destination, safe='')}/pause"
-        self._object("POST", path, body=_given(reason=reason or None))
+        self.ask("POST", path, body=given(reason=reason or None))
 
     async def resume(self, destination: str) -> None:
         """Resume a destination."""
-        self._object("POST", f"/api/destinations/{quote(destination, safe='')}/resume", body={})
+        self.ask("POST", f"/api/destinations/{quote(destination, safe='')}/resume", body={})
 
-    def _object(
+    def ask(
         self,
         method: str,
         path: str,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        timeout: float = _TIMEOUT,
     ) -> dict[str, Any]:
-        """Return the answer.
+        """Return the answer, which may take up to `timeout` seconds.
 
         Raises:
             CommandError: the hub says no; the message is its own.
         """
         target = f"{path}?{urlencode(query)}" if query else path
-        status, answer = self._request(method, target, body)
+        status, answer = self._request(method, target, body, timeout)
         if status == 401:
             raise CommandError(f"the daemon at {self.address} refuses this admin.token")
         if not isinstance(answer, dict):
@@ -268,9 +262,13 @@ class Daemon:
         return answer
 
     def _request(
-        self, method: str, target: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        target: str,
+        body: Mapping[str, Any] | None = None,
+        timeout: float = _TIMEOUT,
     ) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         content = None if body is None else json.dumps(body)
         try:
             connection.request(method, target, content, self._headers)
@@ -334,14 +332,23 @@ async def reach(hub: HubConfig) -> AsyncIterator[Access]:
         yield daemon
         return
     from junctor.api.operations import NotFound, Operations
+    from junctor.host.stopped import stopped_audiences, stopped_stage
     from junctor.sdk.context import SystemClock
     from junctor.store.port import StoreError
 
+    clock = SystemClock()
     try:
         async with opened_store(hub, daemon.address) as store:
-            yield StoppedHub(
-                Operations(store, lambda: None, clock=SystemClock(), sources=lambda: ())
+            stage = await stopped_stage(store, clock)
+            operations = Operations(
+                store,
+                lambda: None,
+                clock=clock,
+                sources=lambda: (),
+                figures=stage.figures,
+                audiences=stopped_audiences(store, stage, hub.config.identity, clock).state,
             )
+            yield StoppedHub(operations)
     except (NotFound, StoreError) as error:
         raise CommandError(str(error)) from None
 
@@ -385,11 +392,13 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def given(**values: Any) -> dict[str, Any]:
+    """Return those of `values` that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _iso(milliseconds: int | None) -> str | None:
+def iso(milliseconds: int | None) -> str | None:
+    """Return epoch milliseconds as ISO-8601 text."""
     if milliseconds is None:
         return None
     from junctor.pipeline.normalize import format_time

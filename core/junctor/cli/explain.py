@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,6 @@ from junctor.config.load import LoadedConfig, load_config
 from junctor.host.explain import BadEvent, Explanation, Known, Nobody, explain
 from junctor.host.registry import Registry
 from junctor.model.profile import Profile
-from junctor.pipeline.normalize import parse_time
 from junctor.sdk.context import SystemClock
 from junctor.store.port import IdentifierKey, StoreError
 from junctor.telemetry.log import make_logger
@@ -82,11 +82,7 @@ async def _known(hub: HubConfig) -> AsyncIterator[tuple[Known, int]]:
 
 
 class DaemonPeople:
-    """Who a running daemon knows.
-
-    Its answers do not say when a trait was set, so every trait counts as old as the person's last
-    event: an event of now wins over it, as it would, and an event from before does not.
-    """
+    """Who a running daemon knows."""
 
     def __init__(self, daemon: Daemon) -> None:
         """Ask this daemon."""
@@ -98,7 +94,7 @@ class DaemonPeople:
         known = {}
         for key in keys:
             try:
-                profile = _profile(await self._daemon.profile(*key))
+                profile = _profile(await self._daemon.profile(*key, record=True))
             except NotThere:
                 continue
             known[key] = profile.id
@@ -111,19 +107,10 @@ class DaemonPeople:
 
 
 def _profile(found: dict[str, Any]) -> Profile:
-    last_seen = parse_time(found["last_seen"]) or 0
-    return Profile(
-        id=int(found["id"].removeprefix("p-")),
-        identifiers={kind: list(values) for kind, values in found["identifiers"].items()},
-        traits={name: (value, last_seen) for name, value in found["traits"].items()},
-        groups={
-            group: {name: (value, last_seen) for name, value in traits.items()}
-            for group, traits in found["groups"].items()
-        },
-        first_seen=parse_time(found["first_seen"]) or 0,
-        last_seen=last_seen,
-        merges=len(found["merges"]),
-    )
+    id = int(found["id"].removeprefix("p-"))
+    profile = Profile.decode(id, b64decode(found["record"]))
+    profile.behavior = b64decode(found["behavior"])
+    return profile
 
 
 def _print(found: Explanation) -> None:
@@ -134,6 +121,12 @@ def _print(found: Explanation) -> None:
     print()
     if found.audiences:
         show.table(("audience", "member"), found.audiences.items())
+        print()
+    for move in found.transitions:
+        print(f"{'enters' if move['entered'] else 'leaves'} {move['audience']}: {move['reason']}")
+    for signal in found.signals:
+        print(f"emits {signal}")
+    if found.transitions or found.signals:
         print()
     show.table(
         ("route", "taken", "why"),

@@ -9,6 +9,7 @@ import typer
 from junctor import __version__
 from junctor.cli import operate, show
 from junctor.cli.access import environment
+from junctor.cli.audiences import audiences
 from junctor.cli.errors import CommandError
 from junctor.cli.options import DEFAULT_CONFIG, Config, Json
 from junctor.model.problems import ConfigError
@@ -164,6 +165,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(operate.dead_letters, name="dead-letters")
+app.add_typer(audiences, name="audiences")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
             "daemon": "stopped" if found.get("daemon") is False else "running",
             "store": found["problem"] or "healthy",
             "log": f"{log['head']} events, {log['behind']} not yet folded",
+            **_audience_lines(found["audiences"]),
         }
     )
     print()
@@ -54,6 +55,23 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     for replay in found["replays"]:
         done = f"{replay['events']} events so far"
         print(f"replay {replay['id']} to {replay['destination']}: {done}")
+
+
+def _audience_lines(found: dict[str, Any]) -> dict[str, str]:
+    """Return what is to be said of audiences, nothing where none is defined."""
+    if not found["defined"]:
+        return {}
+    told = f"{found['defined']} defined"
+    if found["building"]:
+        done = f"{found['progress'] * 100:.0f} % of the log is read"
+        told += f"; being built ({done}): {', '.join(found['building'])}"
+    if found["reviewing"]:
+        told += "; everybody is being looked at"
+    if found["due_lag_seconds"] >= 1:
+        told += f"; {found['due_lag_seconds']:.1f} s behind with what is due"
+    if found["error"]:
+        told += f"; {found['error']}"
+    return {"audiences": told}
 
 
 def _why(destination: dict[str, Any]) -> str | None:
@@ -96,6 +114,13 @@ def profile(
     for group, traits in found["groups"].items():
         print()
         show.table((f"trait of {show.cell(group)}", "value"), traits.items())
+    for one, values in (
+        ("audience", found["audiences"]), ("attribute", found["attributes"]),
+        ("score", found["scores"]),
+    ):  # fmt: skip
+        if values:
+            print()
+            show.table((one, "member" if one == "audience" else "value"), values.items())
     for merge in found["merges"]:
         print(f"\nmerged: {merge['absorbed']} at {merge['at']}")
 
@@ -150,7 +175,7 @@ def replay(
     json: Json = False,
 ) -> None:
     """Send again what a destination got between two times. Needs the running daemon."""
-    first, last = _moment(since, "--since"), _moment(until, "--until")
+    first, last = moment(since, "--since"), moment(until, "--until")
     assert first is not None
     daemon = running(read_config(config, environment()))
     done = asyncio.run(daemon.replay(destination, first, last, dry_run=dry_run))
@@ -173,7 +198,7 @@ def list_dead(
     json: Json = False,
 ) -> None:
     """List dead letters, newest first."""
-    at = _moment(since, "--since")
+    at = moment(since, "--since")
     found = _ask(
         config,
         lambda hub: hub.dead_letters(destination, code=code, since=at, before=before, limit=limit),
@@ -252,10 +277,10 @@ def _chosen(
         raise typer.BadParameter("either --id or the filters, not both")
     if not ids and destination is None:
         raise typer.BadParameter("say which: --destination ID or --id N")
-    return ids or None, _moment(since, "--since")
+    return ids or None, moment(since, "--since")
 
 
-def _moment(text: str | None, option: str) -> int | None:
+def moment(text: str | None, option: str) -> int | None:
     """Return epoch milliseconds of a time or an age."""
     if text is None:
         return None

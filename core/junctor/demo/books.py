@@ -5,6 +5,7 @@ from collections import Counter
 from junctor.demo.sdks import Post
 from junctor.demo.setting import wanted
 from junctor.demo.shop import is_event
+from junctor.demo.shoppers import Move, Shoppers
 
 
 class Books:
@@ -18,7 +19,10 @@ class Books:
         self.expected: dict[str, set[str]] = {}
         """Keys that each destination's vendor must see."""
         self.sent: dict[str, float] = {}
-        """When each key was sent first, in monotonic seconds."""
+        """When each key was sent first, in monotonic seconds; an entry is sent with its last click.
+        """
+        self.shoppers = Shoppers()
+        """Who must be in which audience."""
         self.failures: Counter[str] = Counter()
         """Requests that the hub did not answer with 200, by what came instead."""
 
@@ -27,6 +31,8 @@ class Books:
         for event in filter(is_event, post.events):
             for _, key in wanted(event):
                 self.sent.setdefault(key, now)
+            if event.get("event") == "click":
+                self.sent[str(Move("frustrated", True, event["userId"]))] = now
 
     def accepted(self, post: Post) -> None:
         """Note that the hub has taken a request: from now on it owes every event in it."""
@@ -34,7 +40,11 @@ class Books:
         self.counts[post.source, "rejected"] += len(post.events) - len(valid)
         for event in valid:
             known = (post.source, event["messageId"])
-            self.counts[post.source, "duplicate" if known in self._known else "accepted"] += 1
+            if known in self._known:
+                self.counts[post.source, "duplicate"] += 1
+            else:
+                self.counts[post.source, "accepted"] += 1
+                self.shoppers.saw(event)
             self._known.add(known)
             for destination, key in wanted(event):
                 self.expected.setdefault(destination, set()).add(key)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Final
 
 from junctor.demo.journal import Entry
 from junctor.demo.vendors import Vendor
 from junctor.host.hub import Hub
+
+_EVER: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,17 @@ class VendorRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AudienceRow:
+    """Who is in an audience; `last` is how many seconds ago somebody came or went."""
+
+    id: str
+    members: int
+    entered: int
+    left: int
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything at one moment; `elapsed` in seconds."""
 
@@ -63,6 +77,12 @@ class Picture:
     destinations: Sequence[DestinationRow]
     vendors: Mapping[str, VendorRow]
     entries: Sequence[Entry]
+    audiences: Sequence[AudienceRow] = ()
+
+    @property
+    def moves(self) -> int:
+        """Entries and exits, over all audiences: each is an event of the hub's own."""
+        return sum(row.entered + row.left for row in self.audiences)
 
     @property
     def accepted(self) -> int:
@@ -95,6 +115,23 @@ async def look_at_hub(hub: Hub) -> tuple[list[SourceRow], list[DestinationRow]]:
             )
         )
     return [_source(hub, id) for id in status["sources"]], destinations
+
+
+async def look_at_audiences(hub: Hub, now: float) -> list[AudienceRow]:
+    """Return the rows of the hub's audiences as its store has them, at `now` (epoch seconds)."""
+    memberships = hub.store.memberships
+    sizes = await memberships.sizes()
+    rows = []
+    for audience in hub.loaded.definitions.audiences:
+        moves = await memberships.transitions(audience.name, 0, _EVER)
+        entered = sum(move.entered for move in moves)
+        last = now - max(move.at for move in moves) / 1000 if moves else None
+        rows.append(
+            AudienceRow(
+                audience.name, sizes.get(audience.name, 0), entered, len(moves) - entered, last
+            )
+        )
+    return rows
 
 
 def look_at_vendor(vendor: Vendor, sent: Mapping[str, float]) -> VendorRow:

@@ -18,7 +18,13 @@ from rich.live import Live
 from junctor.config.load import load_config
 from junctor.demo.books import Books
 from junctor.demo.journal import Journal, Kind
-from junctor.demo.picture import Picture, look_at_hub, look_at_vendor
+from junctor.demo.picture import (
+    AudienceRow,
+    Picture,
+    look_at_audiences,
+    look_at_hub,
+    look_at_vendor,
+)
 from junctor.demo.sdks import Post, Sdks
 from junctor.demo.setting import Secrets, configuration, environment
 from junctor.demo.shop import Shop
@@ -32,7 +38,7 @@ from junctor.telemetry.log import make_logger
 
 SEED: Final = 7
 _TICK: Final = 0.25
-_TICKS_ONCE: Final = 30
+_TICKS_ONCE: Final = 26
 _OUTAGE_EVERY: Final = 120
 _OUTAGE_FROM: Final = 8
 _OUTAGE_TO: Final = 18
@@ -75,13 +81,15 @@ class _Demo:
         self._once = once
         self._journal = Journal()
         self._books = Books()
+        self._moved: dict[tuple[str, str], int] = {}
         self._phase = ""
         self._stop = asyncio.Event()
         self._secrets = secrets = Secrets.made_by(self._random)
         self._crm = Crm(clock, secrets.crm_secret)
         self._vendors: list[Vendor] = [
             Statsig(clock, secrets.statsig_key),
-            Slack(clock, secrets.slack_path),
+            Slack(clock, secrets.alerts_path),
+            Slack(clock, secrets.growth_path, "growth"),
             self._crm,
         ]
 
@@ -110,11 +118,12 @@ class _Demo:
         return found
 
     async def _start_hub(self, stack: AsyncExitStack) -> Hub:
-        statsig, slack, crm = [vendor.url for vendor in self._vendors]
+        statsig, alerts, growth, crm = [vendor.url for vendor in self._vendors]
         text = configuration(statsig=statsig, crm=crm)
         path = self._folder / "junctor.toml"
         path.write_text(text, encoding="utf-8")
-        loaded = load_config(path, Registry.discover(), environment(self._secrets, slack=slack))
+        environ = environment(self._secrets, alerts=alerts, growth=growth)
+        loaded = load_config(path, Registry.discover(), environ)
         log = stack.enter_context((self._folder / "hub.log").open("w", encoding="utf-8"))
         hub = Hub(loaded, make_logger(stream=log), clock=self._clock, random=self._random)
         await hub.start()
@@ -175,14 +184,13 @@ class _Demo:
             self._note("crm (vendor)", "is back", Kind.GOOD)
 
     async def _settle(self) -> None:
-        """Wait until nothing is pending any more."""
+        """Wait until nothing is pending any more, and nobody comes or goes."""
         self._phase = "the shop is closed; the hub delivers what is left"
         self._recover()
         deadline = self._clock.monotonic() + _LONGEST_SETTLING
         while self._clock.monotonic() < deadline:
             picture = await self._look()
-            folded = all(row.accepted == picture.accepted for row in picture.destinations)
-            if folded and not picture.pending:
+            if not picture.pending and not problems(picture, self._books, self._vendors):
                 return
             await self._clock.sleep(_REFRESH)
 
@@ -252,6 +260,8 @@ class _Demo:
 
     async def _look(self) -> Picture:
         sources, destinations = await look_at_hub(self._hub)
+        audiences = await look_at_audiences(self._hub, self._clock.now())
+        self._note_moves(audiences)
         return Picture(
             self._clock.monotonic() - self._began,
             self._phase,
@@ -259,7 +269,17 @@ class _Demo:
             destinations,
             {vendor.id: look_at_vendor(vendor, self._books.sent) for vendor in self._vendors},
             self._journal.last(40),
+            audiences,
         )
+
+    def _note_moves(self, rows: Sequence[AudienceRow]) -> None:
+        """Write into the journal who came and went since the last look."""
+        for row in rows:
+            for text, count in (("entered", row.entered), ("left", row.left)):
+                more = count - self._moved.get((row.id, text), 0)
+                if more > 0:
+                    self._note(row.id, text, count=more)
+                    self._moved[row.id, text] = count
 
 
 class _Interrupt:

@@ -4,11 +4,12 @@ The same seed gives the same visitors in the same order; only times come from ou
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
 from junctor.demo.sdks import Call, Post, Sdks
+from junctor.demo.setting import COMPARED
 
 NEWCOMERS: Final = 2
 """Visitors who come in with each tick."""
@@ -18,6 +19,16 @@ _MOBILE: Final = 5
 """Every fifth visitor uses the mobile app, whose events come by way of Segment."""
 _BIG: Final = 11
 """Every eleventh visitor places a big order, which is rare enough for Slack."""
+_COMPARES: Final = 6
+"""Every sixth visitor looks at several products."""
+_UNDECIDED: Final = 8
+"""Every eighth visitor fills the cart and leaves; every other of these comes back."""
+_AWAY: Final = 14
+"""Ticks after which who comes back is here again."""
+_STUCK: Final = 16
+"""Every sixteenth visitor clicks a button that does nothing, in anger, and leaves."""
+_BETWEEN_CLICKS: Final = 0.12
+"""Seconds between clicks in anger."""
 _CATALOG: Final = (
     ("sku-101", "Teapot", "Kitchen", 34.5),
     ("sku-102", "Cups, set of 4", "Kitchen", 22.0),
@@ -38,10 +49,19 @@ Product = tuple[str, str, str, float]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something a visitor does, and the client that tells of it."""
+    """Something a visitor does, and the client that tells of it.
+
+    `times`: how often in quick succession, in a browser.
+    """
 
     client: str
     call: Call
+    times: int = 1
+
+
+_OVER: Final = Step("", {})
+Visit = Iterator[Step | None]
+"""A step a tick; None while the visitor does nothing."""
 
 
 class Shop:
@@ -51,7 +71,7 @@ class Shop:
         """Open without visitors."""
         self._random = random
         self._sdks = sdks
-        self._visits: list[Iterator[Step]] = []
+        self._visits: list[Visit] = []
         self._visitors = 0
         self._ticks = 0
         self._queues: dict[str, list[tuple[float, Call]]] = {"node": [], "python": []}
@@ -67,8 +87,10 @@ class Shop:
         posts = []
         going = []
         for visit in self._visits:
-            if (step := next(visit, None)) is not None:
-                going.append(visit)
+            if (step := next(visit, _OVER)) is _OVER:
+                continue
+            going.append(visit)
+            if step is not None:
                 posts += self._tell(step, at)
         self._visits = going
         if self._ticks % 20 == 10:
@@ -95,33 +117,45 @@ class Shop:
 
     def _tell(self, step: Step, at: float) -> list[Post]:
         if step.client == "browser":
-            return [self._sdks.browser(step.call, at)]
+            ago = [_BETWEEN_CLICKS * number for number in reversed(range(step.times))]
+            return [self._sdks.browser(step.call, at - seconds) for seconds in ago]
         if step.client == "segment":
             return [self._sdks.segment(step.call, at)]
         self._queues[step.client].append((at, step.call))
         return []
 
-    def _visit(self) -> Iterator[Step]:
+    def _visit(self) -> Visit:
         self._visitors += 1
         number = self._visitors
         if number % _BIG == 3:
             return self._on_the_web(number, buys=(_ARMCHAIR, *self._choice(1)), note=_NOTE)
-        buys = self._choice(self._random.randint(1, 2)) if self._random.random() < 0.5 else ()
+        leaves_at = "/cart" if number % _UNDECIDED == 6 else ""
+        if number % _STUCK == 7:
+            leaves_at = "/login"
+        fills_cart = self._random.random() < 0.5 or leaves_at
+        buys = self._choice(self._random.randint(1, 2)) if fills_cart else ()
         if number % _MOBILE == 0:
             return self._in_the_app(number, buys)
-        return self._on_the_web(number, buys)
+        return self._on_the_web(number, buys, leaves_at=leaves_at)
 
     def _choice(self, count: int) -> tuple[Product, ...]:
         return tuple(self._random.sample(_CATALOG, count))
 
-    def _on_the_web(self, number: int, buys: tuple[Product, ...], note: str = "") -> Iterator[Step]:
+    def _on_the_web(
+        self, number: int, buys: tuple[Product, ...], *, note: str = "", leaves_at: str = ""
+    ) -> Visit:
         """Browse; who buys logs in first, and the shop's servers tell of the order."""
         ids = {"userId": None, "anonymousId": _anonymous_id(self._random)}
         yield _in_browser(ids, "/", type="page", name="Home", properties={"path": "/"})
-        product = (buys or self._choice(1))[0]
-        path = f"/products/{product[0]}"
-        properties = {**_described(product), "path": path}
-        yield _in_browser(ids, path, type="track", event="Product Viewed", properties=properties)
+        viewed = [(buys or self._choice(1))[0]]
+        if number % _COMPARES == 1:
+            viewed += self._choice(COMPARED - 1)
+        for product in viewed:
+            path = f"/products/{product[0]}"
+            properties = {**_described(product), "path": path}
+            yield _in_browser(
+                ids, path, type="track", event="Product Viewed", properties=properties
+            )
         if number % 7 == 4:
             yield _in_browser(ids, "/terms", type="track", event=FORBIDDEN_NAME, properties={})
         if not buys:
@@ -131,8 +165,17 @@ class Shop:
             yield _in_browser(
                 ids, "/cart", type="track", event="Product Added", properties=properties
             )
+        if leaves_at == "/cart":
+            if number % (2 * _UNDECIDED) > _UNDECIDED:
+                return
+            yield from [None] * _AWAY
         ids["userId"] = f"u-{number}"
         yield _in_browser(ids, "/login", type="identify", traits=self._traits(number))
+        if leaves_at == "/login":
+            clicked = {"element": "#checkout", "path": "/cart"}
+            click = _in_browser(ids, "/cart", type="track", event="click", properties=clicked)
+            yield replace(click, times=3)
+            return
         order = self._order(number, buys, note)
         user = {"userId": ids["userId"]}
         yield Step("node", {"type": "track", **user, "event": "Checkout Started",
@@ -140,7 +183,7 @@ class Shop:
         yield Step("python", {"type": "track", **user, "event": "Order Completed",
                               "properties": order})  # fmt: skip
 
-    def _in_the_app(self, number: int, buys: tuple[Product, ...]) -> Iterator[Step]:
+    def _in_the_app(self, number: int, buys: tuple[Product, ...]) -> Visit:
         """Browse and buy in the app; Segment passes all of it on."""
         ids: dict[str, Any] = {"anonymousId": _anonymous_id(self._random).upper()}
         yield Step("segment", {"type": "screen", **ids, "name": "Home", "properties": {}})

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from junctor.demo.shoppers import Move
 from junctor.demo.wire import Reading, Received, Refused, read_signed, read_slack, read_statsig
 from junctor.sdk.context import Clock
 
@@ -26,6 +27,8 @@ class Vendor(ABC):
         """Requests answered by an error, or not at all."""
         self.arrived: dict[str, float] = {}
         """Key of each event taken, and when it first came, in monotonic seconds."""
+        self.moves: dict[str, Move] = {}
+        """By key, those of the events taken that tell of audiences."""
         self.repeats = 0
         """Events that came again after they had been taken."""
         self.faults: Counter[str] = Counter()
@@ -70,6 +73,7 @@ class Vendor(ABC):
             self.faults[str(refusal)] += 1
             return web.Response(status=refusal.status, text=refusal.answer)
         self.faults.update(reading.faults)
+        self.moves.update(reading.moves)
         for key in reading.keys:
             if key in self.arrived:
                 self.repeats += 1
@@ -102,13 +106,12 @@ class Statsig(Vendor):
 
 
 class Slack(Vendor):
-    """An incoming webhook, which answers in plain text."""
+    """An incoming webhook of one channel, which answers in plain text."""
 
-    id = "alerts"
-
-    def __init__(self, clock: Clock, path: str) -> None:
+    def __init__(self, clock: Clock, path: str, id: str = "alerts") -> None:
         """Serve the webhook at this path."""
         super().__init__(clock)
+        self.id = id
         self._path = path
 
     def read(self, request: Received) -> Reading:

@@ -16,11 +16,13 @@ from junctor.demo.picture import Picture, VendorRow
 
 _ROOMY: Final = 90
 """Columns from which tables get wider gaps."""
-_AROUND_THE_JOURNAL: Final = 18
+_AROUND_THE_JOURNAL: Final = 24
 """Lines of the board that are not the journal."""
 _MOST_ENTRIES: Final = 12
 _KIND_STYLE: Final = {Kind.GOOD: "green", Kind.PLAIN: "", Kind.TROUBLE: "yellow"}
-_TITLES: Final = {"statsig": "Statsig", "alerts": "Slack", "crm": "CRM"}
+_TITLES: Final = {
+    "statsig": "Statsig", "alerts": "Slack #alerts", "growth": "Slack #growth", "crm": "CRM",
+}  # fmt: skip
 
 
 class View:
@@ -40,7 +42,8 @@ class View:
         console.print(Text("junctor demo", style="bold"))
         console.print(
             "A sample shop sends events the way Segment's SDKs do. One hub stores, resolves\n"
-            "and routes them. Stand-ins for Statsig, Slack and a CRM check every request.\n"
+            "and routes them, and watches who enters and leaves three audiences. Stand-ins for\n"
+            "Statsig, Slack and a CRM check every request.\n"
             "Nothing leaves this machine.",
             highlight=False,
         )
@@ -72,6 +75,8 @@ class View:
             Text(),
             self._destinations(picture),
             Text(),
+            _audiences(picture),
+            Text(),
             Text("latest", style="dim"),
             *lines,
             Text(),  # where the terminal echoes ^C
@@ -92,6 +97,9 @@ class View:
         self._heading("The ledger", "accepted = delivered + filtered + dead + pending")
         console.print(self._ledger(picture))
         console.print()
+        self._heading("Audiences", "told to the CRM and to Slack; members = entered - left")
+        console.print(_audiences(picture))
+        console.print()
         self._heading("What the vendors saw", "p50: from the shop's request to the vendor")
         console.print(self._vendors(picture.vendors))
         if any(row.repeats for row in picture.vendors.values()):
@@ -108,7 +116,8 @@ class View:
         else:
             verdict = (
                 f"{self._good} The books balance: every accepted event has one fate,\n"
-                "  and each vendor saw exactly the events meant for it."
+                "  each vendor saw exactly the events meant for it,\n"
+                "  and who entered and left which audience is as the shop itself knows it."
             )
             console.print(Text(verdict, style="bold green"))
         console.print()
@@ -147,7 +156,7 @@ class View:
         for row in picture.destinations:
             vendor = picture.vendors[row.id]
             up = (self._dot, "green") if vendor.up else (self._ring, "red")
-            title = _TITLES[row.id] if vendor.up else "down"
+            title = _TITLES[row.id].rpartition(" ")[2] if vendor.up else "down"
             table.add_row(
                 row.id,
                 Text(str(row.delivered), "green" if row.delivered else ""),
@@ -199,7 +208,7 @@ class View:
     def _line(self, entry: Entry) -> Text:
         line = Text.assemble(
             (f"{entry.at:6.1f} s", "dim"),
-            f"  {entry.place:<14}",
+            f"  {entry.place:<14} ",
             (str(entry), _KIND_STYLE[entry.kind]),
             overflow="ellipsis",
             no_wrap=True,
@@ -217,6 +226,23 @@ def _sources(picture: Picture) -> Table:
             str(row.accepted),
             _count(row.duplicates, "yellow"),
             _count(row.rejected, "yellow"),
+        )
+    return table
+
+
+def _audiences(picture: Picture) -> Table:
+    table = _table()
+    table.add_column("audience", width=14)
+    _numbers(table, "members", "entered", "left")
+    table.add_column("last change", justify="right", width=11)
+    for row in picture.audiences:
+        last = "" if row.last is None else f"{row.last:.0f} s ago"
+        table.add_row(
+            row.id,
+            Text(str(row.members), "green" if row.members else ""),
+            str(row.entered),
+            str(row.left),
+            Text(last, "dim"),
         )
     return table
 

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import orjson
 
+from junctor.demo.shoppers import Move
+
 MOST_EVENTS: Final = 1000
 """Statsig silently drops what is beyond [its SDKs' documentation]."""
 _FORBIDDEN: Final = frozenset("\\[]{}<>#=;&$%|\0\r\n")
@@ -35,6 +37,11 @@ _TOLERANCE: Final = 300
 _SLACK_TEXT: Final = 40_000
 _ENTITY: Final = re.compile(r"&(?:amp|lt|gt);")
 _ORDER: Final = re.compile(r"\(order ([^)]+)\)$")
+_MOVE: Final = re.compile(
+    r"^Audience (?P<word>Entered|Exited): (?P<audience>\w+), \S+@\S+ with [\d.]+ in the cart"
+    r" \(user (?P<user>[^)]+)\)$"
+)
+_WORDS: Final = {"Audience Entered": True, "Audience Exited": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +56,14 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Keys of the events taken, and what was wrong with the others."""
+    """Keys of the events taken, and what was wrong with the others.
+
+    `moves` are those of the events that tell of audiences, by key.
+    """
 
     keys: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    moves: Mapping[str, Move] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -105,7 +116,9 @@ def read_statsig(request: Received, key: str, now: int) -> Reading:
 
 
 def read_slack(request: Received, path: str) -> Reading:
-    """Read a POST to an incoming webhook at `path`; the key is the order's number in the text.
+    """Read a POST to an incoming webhook at `path`.
+
+    There are no ids: the key is the order's number in the text, or who entered or left what.
 
     Source: docs.slack.dev, sending messages using incoming webhooks; formatting message text.
 
@@ -132,10 +145,15 @@ def read_slack(request: Received, path: str) -> Reading:
         faults.append(f"text is over {_SLACK_TEXT} characters")
     if set(_ENTITY.sub("", text)) & set("&<>"):
         faults.append("text holds an unescaped &, < or >")
-    order = _ORDER.search(text)
-    if order is None:
-        faults.append("text does not end with the order")
-    return Reading((order[1],) if order is not None and not faults else (), tuple(faults))
+    order, moved = _ORDER.search(text), _MOVE.search(text)
+    if order is None and moved is None:
+        faults.append("text tells of no order and of no audience")
+    if faults:
+        return Reading((), tuple(faults))
+    if moved is not None:
+        move = Move(moved["audience"], moved["word"] == "Entered", moved["user"])
+        return Reading((str(move),), moves={str(move): move})
+    return Reading((order[1],) if order is not None else ())
 
 
 def read_signed(request: Received, path: str, secret: str, now: float) -> Reading:
@@ -168,7 +186,15 @@ def read_signed(request: Received, path: str, secret: str, now: float) -> Readin
         faults.append("the event has neither userId nor anonymousId")
     if not faults and id != event["messageId"]:
         faults.append("webhook-id is not the event's messageId: a retry can't be recognized")
-    return Reading((id,) if not faults else (), tuple(faults))
+    moves = {}
+    if not faults and (entered := _WORDS.get(event.get("event", ""))) is not None:
+        properties = event.get("properties")
+        audience = properties.get("audience_key") if isinstance(properties, dict) else None
+        if isinstance(audience, str):
+            moves[id] = Move(audience, entered, event.get("userId") or event["anonymousId"])
+        else:
+            faults.append("the event of an audience does not name it")
+    return Reading((id,), moves=moves) if not faults else Reading((), tuple(faults))
 
 
 def _expect_json_post(request: Received, path: str) -> None:

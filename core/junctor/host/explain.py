@@ -19,8 +19,9 @@ from junctor.host.hub import destinations_for, make_audiences, make_program, mak
 from junctor.host.mask import Mask
 from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
-from junctor.model.profile import Merge, Profile
+from junctor.model.profile import Merge, Profile, public_id
 from junctor.model.record import Record
+from junctor.pipeline.audience import ENTERED, EXITED
 from junctor.pipeline.flow import UNPROCESSABLE, Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.ingest import Intake
@@ -80,7 +81,9 @@ class Nobody:
 class Explanation:
     """What would become of an event.
 
-    `event` is canonical, `profile` the person after it. `routes` tells of each route whether the
+    `event` is canonical, `profile` the person after it. `transitions` are the audiences that it
+    lets somebody enter or leave, with `audience`, `subject`, `entered` and `reason`; `signals` the
+    names of events that the hub would make of it. `routes` tells of each route whether the
     event takes it, `route_reasons` why not; `destinations` of each destination whether it gets the
     event, `reasons` why not or what to know. `requests` have destination, method, url, headers and
     body (decompressed, and parsed where it is JSON), every secret replaced by `***`.
@@ -90,6 +93,8 @@ class Explanation:
     event: Mapping[str, Any]
     profile: Mapping[str, Any]
     audiences: Mapping[str, bool]
+    transitions: Sequence[Mapping[str, Any]]
+    signals: Sequence[str]
     routes: Mapping[str, bool]
     route_reasons: Mapping[str, str]
     destinations: Mapping[str, bool]
@@ -103,6 +108,8 @@ class Explanation:
             "event": self.event,
             "profile": self.profile,
             "audiences": self.audiences,
+            "transitions": self.transitions,
+            "signals": self.signals,
             "routes": self.routes,
             "route_reasons": self.route_reasons,
             "destinations": self.destinations,
@@ -135,15 +142,16 @@ async def explain(
     async with httpx.AsyncClient(transport=httpx.MockTransport(_send_nothing)) as http:
         record = _accepted(loaded, id, body, Context(id, http, logger, clock), offset)
         connectors = destinations_for(loaded, http, clock, logger)
-        item = await _fold(loaded, record, connectors, people, clock, logger)
+        item, result = await _fold(loaded, record, connectors, people, clock, logger)
         if any(reason == UNPROCESSABLE for _, reason in item.decision):
             raise BadEvent("the event could not be processed")
-        return _explained(loaded, item, connectors, clock.now())
+        return _explained(loaded, item, result, connectors, clock.now())
 
 
 def _explained(
     loaded: LoadedConfig,
     item: Processed,
+    result: FoldResult,
     connectors: Mapping[str, Destination[Settings]],
     now: float,
 ) -> Explanation:
@@ -176,6 +184,20 @@ def _explained(
         event=event.body,
         profile=event.profile.as_dict(),
         audiences=dict(event.profile.audiences),
+        transitions=[
+            {
+                "audience": row.audience,
+                "subject": public_id(row.profile) if row.profile else row.subject,
+                "entered": row.entered,
+                "reason": row.reason,
+            }
+            for row in result.transitions
+        ],
+        signals=[
+            made.body["event"]
+            for made in result.derived
+            if made.body["event"] not in (ENTERED, EXITED)
+        ],
         routes={id: id not in route_reasons for id in loaded.routes},
         route_reasons=route_reasons,
         destinations=gets,
@@ -262,6 +284,7 @@ class _DryState:
     def __init__(self, people: Known, position: int) -> None:
         self._people = people
         self._position = position
+        self.result = FoldResult(position)
 
     async def position(self) -> int:
         return self._position
@@ -291,7 +314,7 @@ class _DryState:
         return {}
 
     async def commit(self, result: FoldResult) -> None:
-        return None
+        self.result = result
 
     def forget(self) -> None:
         """Nothing is kept."""
@@ -314,11 +337,12 @@ async def _fold(
     people: Known,
     clock: Clock,
     logger: FilteringBoundLogger,
-) -> Processed:
+) -> tuple[Processed, FoldResult]:
     folded: list[Batch] = []
     previous = record.offset - 1
+    state = _DryState(people, previous)
     flow = Flow(
-        _DryState(people, previous),
+        state,
         Identifiers(loaded.config.identity),
         make_audiences(loaded, make_program(loaded, loaded.definitions), _no_records, clock),
         make_router(loaded, connectors),
@@ -326,7 +350,7 @@ async def _fold(
         logger,
     )
     await flow.fold([record], previous)
-    return folded[0].events[0]
+    return folded[0].events[0], state.result
 
 
 def _why_not(route: LoadedRoute, event: Event, loaded: LoadedConfig) -> str:

@@ -7,7 +7,7 @@ stop: listeners, then the fold, then destinations, then the store.
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from types import MappingProxyType
@@ -19,11 +19,9 @@ from pydantic import SecretStr
 from structlog.typing import FilteringBoundLogger
 
 from junctor.api.admin import admin_app
-from junctor.api.ingest import ingest_app
+from junctor.api.audience_operations import AudienceOperations
+from junctor.api.audience_source import AudienceSource
 from junctor.api.operations import Operations
-from junctor.api.profile_reads import ProfileReads
-from junctor.api.read_api import ReadApi
-from junctor.api.readers import ReaderKeys
 from junctor.api.sources import Ingest
 from junctor.audiences.engine import Engine
 from junctor.audiences.language import SECTIONS
@@ -35,7 +33,9 @@ from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
 from junctor.host.mask import Mask
 from junctor.host.pull import Puller
-from junctor.pipeline.audience import Audiences, Fetch
+from junctor.host.read_side import ReadSide
+from junctor.model.membership import Told
+from junctor.pipeline.audience import TOLD, Audiences, Fetch
 from junctor.pipeline.backfill import Backfill
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
@@ -52,6 +52,7 @@ from junctor.telemetry.metrics import Metrics
 
 _FOLD_LIMIT: Final = 1_000
 _MAINTAIN_SECONDS: Final = 10.0
+_SIZES_SECONDS: Final = 60.0
 _STORE_RETRY: Final = 1.0
 _DUE_LIMIT: Final = 256
 """Subjects whose time is due that are looked at together."""
@@ -92,6 +93,8 @@ class Hub:
         self._position = 0
         self._folded_at = 0
         self._broken = ""
+        self._build_error = ""
+        self._sizes_at = 0.0
         self._caught_up = asyncio.Event()
         self._folding = asyncio.Lock()
         self.ingest_address = ""
@@ -135,15 +138,14 @@ class Hub:
             self._router(loaded, destinations),
             lambda batch: self._dispatcher.publish(batch),
             self._logger,
-            lambda told: self._reads.publish(told),
+            self._tell,
         )
-        self._reads = ProfileReads(
-            self.store.state, self.store.memberships, lambda: self._flow.audiences, self._clock,
-            lambda: self._backfill,
+        self._readers = ReadSide(
+            self.store, lambda: self._flow.audiences, lambda: self._backfill, self._clock,
+            self._logger,
         )  # fmt: skip
-        await self._reads.start()
-        self._read_api = ReadApi(clock=self._clock, logger=self._logger)
-        self._configure_reads(loaded)
+        await self._readers.start()
+        self._readers.configure(config.server, config.readers)
         self._ingest = Ingest(
             self.store.log,
             clock=self._clock,
@@ -162,6 +164,16 @@ class Hub:
         self._run(self._pass_time(), "time")
         self._run(self._build(), "backfill")
         self._run(self._maintain(), "maintain")
+        self.audiences = AudienceOperations(
+            AudienceSource(
+                self.store,
+                lambda: self._flow.audiences,
+                lambda: self._backfill,
+                lambda: self._flow.identifiers,
+                lambda definitions: make_program(self.loaded, definitions),
+                self._clock,
+            )
+        )
         self.operations = Operations(
             self.store,
             lambda: self._dispatcher,
@@ -169,14 +181,17 @@ class Hub:
             sources=lambda: list(self.loaded.sources),
             suppressed=self._ingest.suppressed,
             broken=lambda: self._broken,
+            figures=lambda profile, at: self._flow.audiences.figures(profile, at),
+            audiences=self._audience_state,
         )
         token = config.admin.token
-        self.ingest_address = await self._listen(
-            ingest_app(self._ingest, self.operations, self._read_api), config.server.listen
+        self.ingest_address, runner = await self._readers.open(
+            self._ingest, self.operations, config.server.listen, self._runner_of
         )
+        self._runners.append(runner)
         self.admin_address = await self._listen(
             admin_app(
-                self.operations, self.metrics, self.live,
+                self.operations, self.audiences, self.metrics, self.live,
                 token.get_secret_value() if token is not None else None,
             ),
             config.admin.listen,
@@ -188,9 +203,13 @@ class Hub:
         if hasattr(self, "_ingest"):
             self._ingest.draining = True
         self.live.close()
+        if hasattr(self, "_readers"):
+            await self._readers.close()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if hasattr(self, "_readers"):
+            await self._readers.let_go()
         if hasattr(self, "_dispatcher"):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2.0 if grace is None else grace):
@@ -234,7 +253,7 @@ class Hub:
         self.loaded = loaded
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
-        self._configure_reads(loaded)
+        self._readers.configure(loaded.config.server, loaded.config.readers)
         async with self._folding:  # no batch is decided by one router and published to the other
             self._flow.identifiers = Identifiers(loaded.config.identity)
             self._flow.audiences = await self._begin_backfill(loaded)
@@ -335,11 +354,14 @@ class Hub:
                         now = round(self._clock.now() * 1000)
                         await self._backfill.step(self._flow, self._position, now)
                         wait = 0.0
+                self._build_error = ""
             except StoreError as error:
+                self._build_error = str(error)
                 self._logger.error("the backfill waits for the store", error=str(error))
                 self.store.state.forget()
                 wait = _STORE_RETRY
             except Exception as error:  # as in _fold
+                self._build_error = f"the backfill broke ({type(error).__name__})"
                 self._logger.error("the backfill broke", exc_info=error)
                 self.store.state.forget()
                 wait = _STORE_RETRY
@@ -365,6 +387,30 @@ class Hub:
             metrics.pending.labels(id).set(tally.pending)
         for id, worker in self._dispatcher.workers.items():
             metrics.paused.labels(id).set(1 if worker.state.paused else 0)
+        due, now = await self.store.state.next_due(), round(self._clock.now() * 1000)
+        metrics.audience_due_lag.set(0 if due is None else max(0, now - due) / 1000)
+        await self._observe_sizes()
+
+    async def _observe_sizes(self) -> None:
+        """Count members, not too often: it takes a while where there are many."""
+        names = self._flow.audiences.engine.program.audiences.keys()
+        if not names or self._clock.monotonic() < self._sizes_at:
+            return
+        self._sizes_at = self._clock.monotonic() + _SIZES_SECONDS
+        sizes = await self.store.memberships.sizes()
+        self.metrics.audience_members.clear()
+        for name in names:
+            self.metrics.audience_members.labels(name).set(sizes.get(name, 0))
+
+    def _tell(self, told: Sequence[Told]) -> None:
+        """Tell of transitions that are committed: who watches, and who counts."""
+        self._readers.publish(told)
+        for one in told:
+            if one.row.version != TOLD:  # the names of others are not bounded
+                self.metrics.transition(one.row.audience, entered=one.row.entered)
+
+    def _audience_state(self) -> Mapping[str, Any]:
+        return {**self.audiences.state(), "error": self._build_error or None}
 
     def _run(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -403,17 +449,6 @@ class Hub:
             for id, one in loaded.destinations.items()
         }
 
-    def _configure_reads(self, loaded: LoadedConfig) -> None:
-        readers = {
-            id: ReaderKeys(
-                reader.key.get_secret_value(),
-                reader.origins,
-                reader.signing_secret.get_secret_value() if reader.signing_secret else None,
-            )
-            for id, reader in loaded.config.readers.items()
-        }
-        self._read_api.configure(loaded.config.server, self._reads, readers)
-
     async def _begin_backfill(self, loaded: LoadedConfig) -> Audiences:
         """Return the stage to run now; the rest of the way is `_build`'s."""
         config = loaded.config
@@ -423,10 +458,13 @@ class Hub:
             return make_program(loaded, definitions)
 
         def stage(program: Program) -> Audiences:
-            return make_audiences(loaded, program, self.store.log.fetch, self._clock)
+            over = self.metrics.degraded.inc
+            return make_audiences(loaded, program, self.store.log.fetch, self._clock, over)
 
         wanted = compile(loaded.definitions)
-        self._backfill = Backfill(self.store.state, self.store.log, raw, wanted, compile, stage)
+        self._backfill = Backfill(
+            self.store.state, self.store.log, self.store.memberships, raw, wanted, compile, stage
+        )
         return await self._backfill.begin(self._position, round(self._clock.now() * 1000))
 
     def _router(self, loaded: LoadedConfig, destinations: Mapping[str, Configured]) -> Router:
@@ -452,12 +490,15 @@ class Hub:
                 )  # fmt: skip
                 self._run(puller.run(), f"pull {id}")
 
-    async def _listen(self, app: web.Application, address: str) -> str:
-        host, _, port = address.rpartition(":")
-        runner = web.AppRunner(
+    def _runner_of(self, app: web.Application) -> web.AppRunner:
+        return web.AppRunner(
             app, access_log=None, auto_decompress=False, handle_signals=False,
             shutdown_timeout=self.loaded.config.server.drain_timeout, keepalive_timeout=75,
         )  # fmt: skip
+
+    async def _listen(self, app: web.Application, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        runner = self._runner_of(app)
         await runner.setup()
         self._runners.append(runner)
         site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
@@ -503,11 +544,17 @@ def make_program(loaded: LoadedConfig, definitions: Definitions) -> Program:
     return Program(definitions, idles)
 
 
-def make_audiences(loaded: LoadedConfig, program: Program, fetch: Fetch, clock: Clock) -> Audiences:
-    """Return the stage that runs a program under a configuration."""
+def make_audiences(
+    loaded: LoadedConfig,
+    program: Program,
+    fetch: Fetch,
+    clock: Clock,
+    over: Callable[[], None] = lambda: None,
+) -> Audiences:
+    """Return the stage that runs a program under a configuration; `over` as of Audiences."""
     sources = loaded.config.sources.values()
     lag = max((source.settle_lag for source in sources if source.enabled), default=0.0)
-    return Audiences(Engine(program, round(lag * 1000)), fetch, clock)
+    return Audiences(Engine(program, round(lag * 1000)), fetch, clock, over)
 
 
 def destinations_for(

@@ -23,8 +23,8 @@ from junctor.telemetry.log import make_logger, quiet_libraries
 
 AT_ONCE: Final = 1
 """Exit code when a second signal cut the drain short: something may be sent again."""
-_SWITCH_INTERVAL: Final = 0.001
-"""Seconds a thread may hold the interpreter: the store's writer must not make the loop wait."""
+_SWITCH_INTERVAL: Final = 0.0002
+"""Seconds a thread may hold the interpreter: neither reads nor the store's writer wait for long."""
 
 _GC_THRESHOLDS: Final = (50_000, 50, 100)
 """Events are trees, not cycles: the defaults made an event a quarter dearer; see ADR 0017."""

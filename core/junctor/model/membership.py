@@ -1,7 +1,7 @@
 """Who is in which audience, as stored; times are epoch milliseconds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +9,7 @@ class TransitionRow:
     """One entry or exit.
 
     `subject` names who: a profile's number, `NUMBER/SESSION`, or `KIND:VALUE`; `profile` is the
-    person, 0 where the subject is none.
+    person, 0 where the subject is none. The store numbers them with `id`.
     """
 
     audience: str
@@ -19,6 +19,7 @@ class TransitionRow:
     at: int
     entered: bool
     reason: str
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

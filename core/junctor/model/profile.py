@@ -47,9 +47,7 @@ class Profile:
         """Return the profile as connectors see it; later changes do not reach it."""
         return self.snapshot(figures)()
 
-    def snapshot(
-        self, figures: "Callable[[], Figures] | None" = None
-    ) -> Callable[[], ProfileView]:
+    def snapshot(self, figures: "Callable[[], Figures] | None" = None) -> Callable[[], ProfileView]:
         """Return what gives the view as it is now, whenever somebody asks: most never do.
 
         `figures` returns attributes and scores; it is called when somebody asks for the view.

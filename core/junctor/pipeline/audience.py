@@ -22,7 +22,8 @@ from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen, reader
 from junctor.model.membership import Goal, Told, TransitionRow
 from junctor.model.profile import Figures, Profile
 from junctor.model.record import NewRecord, Record
-from junctor.pipeline.normalize import format_time, identifier_text
+from junctor.pipeline.normalize import canonical, format_time, identifier_text
+from junctor.pipeline.turns import in_turns
 from junctor.sdk.context import Clock
 from junctor.store.dedupe import dedupe_key
 from junctor.store.port import FoldResult, IdentifierKey, State
@@ -31,9 +32,13 @@ ENTERED: Final = "Audience Entered"
 EXITED: Final = "Audience Exited"
 TOLD: Final = "told"
 """Version of an audience that another hub computed."""
+GONE: Final = ""
+"""Version of an audience that is defined no more: its members leave it without an event."""
 Fetch = Callable[[Sequence[int]], Awaitable[Sequence[Record]]]
 """Returns the records at these offsets that still exist."""
 NO_NOTES: Final[Mapping[str, str | None]] = MappingProxyType({})
+_NEAR: Final = 100
+"""How far from its offset the place of an event may be in the order of events."""
 _NAMED: Final = {"page": "page_view", "screen": "screen_view"}
 
 
@@ -49,30 +54,50 @@ def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen
     return Seen(name, body, at, rank, record.received_at, session or "", record.source)
 
 
-def ranks(timed: Sequence[tuple[Record, int]]) -> dict[int, int]:
-    """Return the rank of each record by its offset: its place among events of the same time.
+def ranks(events: Sequence[tuple[Record, Mapping[str, Any], int]]) -> dict[int, int]:
+    """Return the rank of each record (with body and time) by its offset: its place among events of
+    the same time.
 
-    Those are in order of receipt and of message id, whichever way they lie in their batch.
+    Of one sender's those received together are in order of message id, whichever way they lie in
+    their batch. All others keep the log's order, so that a rank does not depend on who is folded
+    with whom; what the hub made stays behind its cause.
     """
-    found = {record.offset: record.offset * RANKS_PER_OFFSET for record, _ in timed}
-    by_time: dict[int, list[Record]] = {}
-    for record, at in timed:
-        by_time.setdefault(at, []).append(record)
-    for records in by_time.values():
+    found = {record.offset: record.offset * RANKS_PER_OFFSET for record, _, _ in events}
+    together: dict[Any, list[Record]] = {}
+    for record, body, at in events:
+        if record.source != HUB:
+            together.setdefault(_together(record, body, at), []).append(record)
+    for records in together.values():
         if len(records) > 1:
             places = sorted(record.offset for record in records)
-            records.sort(key=lambda record: (record.received_at, record.message_id))
+            records.sort(key=lambda record: record.message_id)
             for place, record in zip(places, records, strict=True):
                 found[record.offset] = place * RANKS_PER_OFFSET
     return found
 
 
+def _together(record: Record, body: Mapping[str, Any], at: int) -> tuple[int, int, str]:
+    """Return what events have in common that change places: time, receipt and sender."""
+    sender = body.get("anonymousId") or body.get("userId")
+    return at, record.received_at, str(sender)
+
+
 class Audiences:
     """The stage: an engine, and what it needs of the hub."""
 
-    def __init__(self, engine: Engine, fetch: Fetch, clock: Clock) -> None:
-        """Run `engine`; earlier events come from `fetch`; `clock` stamps what is made."""
+    def __init__(
+        self,
+        engine: Engine,
+        fetch: Fetch,
+        clock: Clock,
+        over: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run `engine`; earlier events come from `fetch`; `clock` stamps what is made.
+
+        `over` is called for each subject that comes to take too much room.
+        """
         self.engine = engine
+        self.over = over
         self._fetch = fetch
         self._clock = clock
         self._keys = [key for key in engine.program.scopes if key not in (USER, SESSION)]
@@ -104,8 +129,7 @@ class Audiences:
                 for _, key in self.subject_keys(body, identifiers)
             }
             subjects = await state.subjects(sorted(wanted))
-        order = ranks([(record, at) for record, _, at in events])
-        return AudienceBatch(self, subjects, order)
+        return AudienceBatch(self, subjects, ranks(events))
 
     def subject_keys(
         self, body: Mapping[str, Any], identifiers: Sequence[IdentifierKey]
@@ -149,8 +173,39 @@ class Audiences:
 
     async def bodies(self, offsets: Sequence[int]) -> dict[int, tuple[str, Mapping[str, Any]]]:
         """Return message id and body of earlier events, as far as the log still has them."""
-        records = await self._fetch(sorted(set(offsets)))
-        return {record.offset: (record.message_id, orjson.loads(record.json)) for record in records}
+        records = await self.events_at(offsets)
+        return {
+            place: (record.message_id, orjson.loads(record.json))
+            for place, record in records.items()
+        }
+
+    async def events_at(self, places: Sequence[int]) -> dict[int, Record]:
+        """Return the events that have these places in the order of all, as far as retained.
+
+        A place is the offset, but for those of one request that have the same time: see `ranks`.
+        """
+        near = {
+            offset for place in places for offset in range(max(1, place - _NEAR), place + _NEAR + 1)
+        }
+        by_offset = {record.offset: record for record in await self._fetch(sorted(near))}
+        alike: dict[tuple[int, int, str], list[Record]] = {}
+        common = {}
+        for offset, record in by_offset.items():
+            if record.source != HUB:
+                common[offset] = key = _together(record, *canonical(record))
+                alike.setdefault(key, []).append(record)
+        found = {}
+        for place in places:
+            if (here := by_offset.get(place)) is None:
+                continue
+            near_it = [
+                record
+                for record in alike.get(common.get(place, (0, 0, "")), [here])
+                if abs(record.offset - place) <= _NEAR
+            ]
+            number = near_it.index(here)
+            found[place] = sorted(near_it, key=lambda record: record.message_id)[number]
+        return found
 
     def now(self) -> int:
         """Return the time by the hub's clock, in epoch milliseconds."""
@@ -227,8 +282,12 @@ class AudienceBatch:
         body: Mapping[str, Any],
         at: int,
         identifiers: Sequence[IdentifierKey],
+        learned: Collection[str] | None = None,
     ) -> None:
-        """Take in one event of a person (epoch ms `at`), who is kept."""
+        """Take in one event of a person (epoch ms `at`), who is kept.
+
+        `learned` are the traits that it changed; see Engine.observe.
+        """
         rank = self.ranks[record.offset]
         seen = seen_of(record, body, at, rank)
         engine = self.stage.engine
@@ -236,8 +295,10 @@ class AudienceBatch:
         behavior = self._behavior(profile)
         ids = ids_of(profile, body)
         born = profile.id == record.offset
-        self._take(profile, engine.observe(profile, behavior, seen, ids, born=born))
-        if seen.session and engine.program.scopes[SESSION].audiences:
+        self._take(
+            profile, engine.observe(profile, behavior, seen, ids, born=born, learned=learned)
+        )
+        if seen.session and engine.program.has_sessions:
             key = (seen.session, profile.id)
             self.sessions[key] = max(self.sessions.get(key, 0), at)
         if record.source != HUB:
@@ -246,15 +307,13 @@ class AudienceBatch:
                 self._observe_subject(sort, subject_key, seen)
 
     def merge(self, survivor: Profile, absorbed: Profile, now: int) -> None:
-        """Take the behavior of an absorbed profile into the survivor's."""
+        """Take the behavior of an absorbed profile into the survivor's; time has passed for both.
+
+        The survivor has learned of the absorbed already what is to be learned.
+        """
         engine = self.stage.engine
         mine, theirs = self._behavior(survivor), self._behavior(absorbed)
-        ids = ids_of(survivor, {})
-        for profile, behavior in ((survivor, mine), (absorbed, theirs)):
-            changes = Changes()
-            engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
-            self._take(profile, changes)
-        self._take(survivor, engine.merge(survivor, mine, theirs, now, ids))
+        self._take(survivor, engine.merge(survivor, mine, theirs, now, ids_of(survivor, {})))
         del self._behaviors[absorbed.id]
         self._profiles.pop(absorbed.id, None)
         for session, profile_id in list(self.sessions):
@@ -269,12 +328,6 @@ class AudienceBatch:
         self.stage.engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
         self._take(profile, changes)
 
-    def review(self, profile: Profile, now: int) -> None:
-        """Look at a person's memberships by the present definitions, unless that was done."""
-        program = self.stage.engine.program
-        if Behavior.decode(profile.behavior).revision != program.revision:
-            self.pass_time(profile, now)
-
     def forget(self, profile: Profile, now: int) -> None:
         """Tell that a person who is to be removed left all audiences."""
         behavior = self._behavior(profile)
@@ -286,9 +339,8 @@ class AudienceBatch:
                         compiled.audience, compiled.version, False, now, "event",
                         known.number + 1, known.ids, session,
                     )  # fmt: skip
-                    self._tell(profile, left, f"{profile.id}", profile.id)
-        del self._behaviors[profile.id]
-        self._profiles.pop(profile.id, None)
+                    self._tell(profile, left, _person(profile, session), profile.id)
+        self._put_down(profile.id)
 
     def _behavior(self, profile: Profile) -> Behavior:
         found = self._behaviors.get(profile.id)
@@ -311,17 +363,42 @@ class AudienceBatch:
         engine.fill(self._behavior(profile), seen, _of_sort(wanted, USER, SESSION))
         for sort, key in self.stage.subject_keys(seen.body, identifiers):
             subject = self.subjects.setdefault(key, Profile(0, first_seen=seen.at))
-            subject.first_seen = min(subject.first_seen, seen.at)
             behavior = self._subject_behavior(key, subject)
+            _teach(subject, sort, seen)
             engine.fill(behavior, seen, _of_sort(wanted, sort), key=sort)
 
-    def drop(self, profile: Profile, kinds: Collection[str]) -> None:
-        """Drop the states of these kinds (`SORT KEY`)."""
-        behavior = self._behavior(profile)
-        dropped = _of_sort(kinds, USER, SESSION)
-        for scope in (behavior.own, *behavior.sessions.values()):
-            for key in dropped & scope.states.keys():
-                del scope.states[key]
+    def take_up(self, profiles: Mapping[int, Profile], subjects: Mapping[str, Profile]) -> None:
+        """Take subjects in hand to do something with all of them."""
+        for profile in profiles.values():
+            self._behavior(profile)
+        for key, subject in subjects.items():
+            self.subjects[key] = subject
+            self._subject_behavior(key, subject)
+
+    def drop(self, kinds: Collection[str]) -> None:
+        """Drop the states of these kinds (`SORT KEY`) of all that are in hand."""
+        for behavior in self._behaviors.values():
+            dropped = _of_sort(kinds, USER, SESSION)
+            for scope in (behavior.own, *behavior.sessions.values()):
+                _without(scope.states, dropped)
+        for key, behavior in self._subject_behaviors.items():
+            _without(behavior.own.states, _of_sort(kinds, key.partition(":")[0]))
+
+    def review(self, now: int) -> None:
+        """Look at the memberships of all in hand by the present definitions, if not done yet."""
+        revision = self.stage.engine.program.revision
+        for id, behavior in list(self._behaviors.items()):
+            if behavior.revision != revision:
+                self.pass_time(self._profiles[id], now)
+            else:
+                self._put_down(id)
+        for key, behavior in list(self._subject_behaviors.items()):
+            if behavior.revision != revision:
+                self.pass_time_of_subject(key, self.subjects[key], now)
+
+    def _put_down(self, id: int) -> None:
+        del self._behaviors[id]
+        del self._profiles[id]
 
     # -- accounts and the like -------------------------------------------------------------------
 
@@ -330,14 +407,10 @@ class AudienceBatch:
         born = subject is None
         if subject is None:
             subject = self.subjects[key] = Profile(0, first_seen=seen.at)
-        subject.first_seen = min(subject.first_seen, seen.at)
-        subject.last_seen = max(subject.last_seen, seen.at)
+        else:
+            self.pass_time_of_subject(key, subject, seen.received_at)
         behavior = self._subject_behavior(key, subject)
-        traits = seen.body.get("traits")
-        if seen.body["type"] == "group" and sort == ACCOUNT and isinstance(traits, dict):
-            for name, value in traits.items():
-                if name not in subject.traits or subject.traits[name][1] <= seen.at:
-                    subject.traits[name] = (value, seen.at)
+        _teach(subject, sort, seen)
         ids = _subject_ids(key)
         changes = self.stage.engine.observe(subject, behavior, seen, ids, key=sort, born=born)
         self._take_subject(key, changes)
@@ -361,6 +434,9 @@ class AudienceBatch:
     def _take_subject(self, key: str, changes: Changes) -> None:
         for transition in changes.transitions:
             self._tell(self.subjects[key], transition, key, 0)
+        for name, _ in changes.gone:
+            row = TransitionRow(name, GONE, key, 0, self.stage.now(), False, BACKFILL)
+            self._note(self.subjects[key], row, None)
 
     # -- what comes of it ------------------------------------------------------------------------
 
@@ -368,11 +444,13 @@ class AudienceBatch:
         if not changes:
             return
         for transition in changes.transitions:
-            subject = str(profile.id)
-            if transition.session is not None:
-                subject = f"{subject}/{transition.session}"
-            self._tell(profile, transition, subject, profile.id)
-        if changes.transitions:
+            self._tell(profile, transition, _person(profile, transition.session), profile.id)
+        for name, session in changes.gone:
+            profile.audiences.pop(name, None)
+            subject, now = _person(profile, session), self.stage.now()
+            row = TransitionRow(name, GONE, subject, profile.id, now, False, BACKFILL)
+            self._note(profile, row, session)
+        if changes.transitions or changes.gone:
             self._show(profile, self._behaviors[profile.id])
         self._pending += [_Pending(emission, profile) for emission in changes.emissions]
 
@@ -388,6 +466,7 @@ class AudienceBatch:
 
     def _tell(self, profile: Profile, transition: Transition, subject: str, id: int) -> None:
         audience = transition.audience
+        behavior = self._behaviors[id] if id else self._subject_behaviors[subject]
         self._note(
             profile,
             TransitionRow(
@@ -407,7 +486,7 @@ class AudienceBatch:
                 audience.name: transition.entered,
                 "reason": transition.reason,
             },
-            "context": _transition_context(profile, transition, subject),
+            "context": _transition_context(profile, transition, subject, behavior),
         }
         word = "entered" if transition.entered else "exited"
         message_id = (
@@ -446,10 +525,19 @@ class AudienceBatch:
         """Make the signals' events, and put what is known of everybody back into their profiles."""
         await self._emit()
         lag = self.stage.engine.lag
-        for id, behavior in self._behaviors.items():
-            _keep(self._profiles[id], behavior, lag)
+        async for some in in_turns(list(self._behaviors.items())):
+            for id, behavior in some:
+                self._keep(self._profiles[id], behavior, lag)
         for key, behavior in self._subject_behaviors.items():
-            _keep(self.subjects[key], behavior, lag)
+            self._keep(self.subjects[key], behavior, lag)
+
+    def _keep(self, profile: Profile, behavior: Behavior, lag: int) -> None:
+        was_over = behavior.over
+        profile.behavior = behavior.encode()
+        if behavior.over and not was_over:
+            self.stage.over()
+        due = behavior.due(lag)
+        profile.due = None if due == NEVER else due
 
     def result(self, position: int, notes: Mapping[str, str | None] = NO_NOTES) -> FoldResult:
         """Return what is to be committed, once finished; `position` is the offset folded so far."""
@@ -509,7 +597,9 @@ def ids_of(profile: Profile, body: Mapping[str, Any]) -> dict[str, str]:
     return ids
 
 
-def _transition_context(profile: Profile, transition: Transition, subject: str) -> dict[str, Any]:
+def _transition_context(
+    profile: Profile, transition: Transition, subject: str, behavior: Behavior
+) -> dict[str, Any]:
     audience = transition.audience
     context: dict[str, Any] = {
         "personas": {
@@ -532,6 +622,8 @@ def _transition_context(profile: Profile, transition: Transition, subject: str) 
             for kind, values in profile.identifiers.items()
             if values
         ]
+    if behavior.consent is not None:
+        context["consent"] = behavior.consent[2]
     if transition.session is not None:
         context["sessionId"] = transition.session
     if profile.id == 0:
@@ -542,16 +634,31 @@ def _transition_context(profile: Profile, transition: Transition, subject: str) 
     return context
 
 
+def _teach(subject: Profile, sort: str, seen: Seen) -> None:
+    """Let a subject that is no person learn from an event; accounts have traits by group calls."""
+    subject.first_seen = min(subject.first_seen, seen.at)
+    subject.last_seen = max(subject.last_seen, seen.at)
+    traits = seen.body.get("traits")
+    if seen.body["type"] == "group" and sort == ACCOUNT and isinstance(traits, dict):
+        for name, value in traits.items():
+            if name not in subject.traits or subject.traits[name][1] <= seen.at:
+                subject.traits[name] = (value, seen.at)
+
+
 def _subject_ids(key: str) -> dict[str, str]:
     kind, _, value = key.partition(":")
     fields = {"user_id": "userId", "anonymous_id": "anonymousId"}
     return {fields[kind]: value} if kind in fields else {}
 
 
-def _keep(profile: Profile, behavior: Behavior, lag: int) -> None:
-    profile.behavior = behavior.encode()
-    due = behavior.due(lag)
-    profile.due = None if due == NEVER else due
+def _person(profile: Profile, session: str | None) -> str:
+    """Return how a person, or one of their sessions, is named as a subject."""
+    return str(profile.id) if session is None else f"{profile.id}/{session}"
+
+
+def _without(states: dict[str, Any], dropped: Collection[str]) -> None:
+    for key in states.keys() & dropped:
+        del states[key]
 
 
 def _of_sort(kinds: Collection[str], *sorts: str) -> set[str]:

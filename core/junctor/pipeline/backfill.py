@@ -6,30 +6,39 @@ together with the offset reached. When all is read the new definitions take over
 looked at anew, and what changes by that is told as backfill.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import orjson
 
+from junctor.audiences.canonical import version
 from junctor.audiences.language import parse_definitions
-from junctor.audiences.nodes import USER, Definitions
+from junctor.audiences.nodes import SESSION, USER, Definitions
 from junctor.audiences.program import Program
 from junctor.pipeline.audience import AudienceBatch, Audiences, seen_of
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.normalize import canonical
-from junctor.store.port import EventLog, FoldResult, State
+from junctor.store.port import EventLog, FoldResult, Memberships, State
 
 KINDS: Final = "audience kinds"
 BUILD: Final = "audience build"
 SERVED: Final = "audiences served"
 REVISED: Final = "audiences revised"
-_NOTES: Final = (KINDS, BUILD, SERVED, REVISED)
+HISTORY: Final = "audience history"
+"""Note: from when on (epoch ms, 0 for all there ever were) events count, by kind (`SORT KEY`)."""
+OUTCOMES: Final = "audience outcomes"
+"""Note: what the outcome of each audience is, digested, and since when (epoch ms) it is watched."""
+STALE: Final = "audience leftovers"
+"""Note: kinds of which there may be states that lack events: half built, or fed no longer."""
+_NOTES: Final = (KINDS, BUILD, SERVED, REVISED, HISTORY, OUTCOMES, STALE)
 CHUNK: Final = 500
 """Events read, or profiles looked at, between two turns of live events."""
 
 Raw = Mapping[str, Any]
 """The tables of the configuration that define audiences and the like."""
+Kinds = Mapping[str, int]
+"""How much is kept of each kind, by `SORT KEY`."""
 Compile = Callable[[Definitions], Program]
 Stage = Callable[[Program], Audiences]
 
@@ -46,9 +55,9 @@ class Build:
     until: int
     position: int = 0
     leftovers: list[str] = field(default_factory=list)
-    """Kinds that an earlier build left half done: their states are dropped first."""
-    cleaned: int = 0
-    """The profile up to which they are."""
+    """Kinds of which there are stale states, which are dropped first."""
+    cleaned: int | str = 0
+    """The profile, or then the other subject, up to which they are."""
 
     def encode(self) -> str:
         """Return it as text."""
@@ -70,6 +79,7 @@ class Backfill:
         self,
         state: State,
         log: EventLog,
+        memberships: Memberships,
         raw: Raw,
         wanted: Program,
         compile: Compile,
@@ -78,14 +88,19 @@ class Backfill:
         """Bring `wanted`, made of the tables `raw`, into service on this store."""
         self._state = state
         self._log = log
+        self._memberships = memberships
         self._raw = raw
         self._wanted = wanted
         self._compile = compile
         self._stage = stage
         self._build: Build | None = None
         self._needs = wanted.needs()
-        self._reviewed: int | None = None
+        self._reviewed: int | str | None = None
+        self._known: Kinds = {}
+        self._stale: set[str] = set()
         self._before = Definitions()
+        self._history: dict[str, int] = {}
+        self._outcomes: dict[str, tuple[str, int]] = {}
 
     @property
     def building(self) -> bool:
@@ -125,21 +140,28 @@ class Backfill:
     async def begin(self, position: int, now: int) -> Audiences:
         """Return the stage to run from now on; `position` is the offset folded so far."""
         notes = await self._state.notes(_NOTES)
-        complete: dict[str, int] = orjson.loads(notes.get(KINDS, "{}"))
-        missing = {
-            kind for kind, size in self._needs.items() if complete.get(kind, -1) < size
-        }  # fmt: skip
-        since = {kind: at for kind, at in self._since(now).items() if kind in missing}
+        known = self._known = orjson.loads(notes.get(KINDS, "{}"))
+        self._stale = set(orjson.loads(notes.get(STALE, "[]")))
+        missing = {kind for kind, size in self._needs.items() if known.get(kind, -1) < size}
+        since = {
+            kind: at
+            for kind, at in starts(self._wanted, self._needs, now).items()
+            if kind in missing
+        }
+        self._history = await self._counted(notes, missing, since, position, now)
+        self._outcomes = orjson.loads(notes.get(OUTCOMES, "{}"))
         if notes.get(REVISED) != self._wanted.revision and position:
             self._reviewed = 0
         if not position:  # nobody is known yet
-            await self._commit(position, {**self._served(), REVISED: self._wanted.revision})
+            await self._commit(position, {**self._served(now), REVISED: self._wanted.revision})
             return self._stage(self._wanted)
-        if not since:
-            await self._commit(position, self._served())
+        leftovers = missing & self._stale
+        if not since and not leftovers:
+            await self._commit(position, self._served(now))
             return self._stage(self._wanted)
-        self._build = self._resumed(notes.get(BUILD), since, position)
-        await self._commit(position, {BUILD: self._build.encode()})
+        self._build = self._resumed(notes.get(BUILD), since, position, leftovers)
+        self._stale |= missing - known.keys()
+        await self._commit(position, {BUILD: self._build.encode(), STALE: _listed(self._stale)})
         self._before = _definitions(notes.get(SERVED))
         return self._meanwhile(also=not self._build.leftovers)
 
@@ -153,39 +175,37 @@ class Backfill:
             serving.keep_also(self._wanted)
         return self._stage(serving)
 
-    def _since(self, now: int) -> dict[str, int]:
-        """Return the time from which on events count, by kind; kinds to start empty are absent."""
-        program, found = self._wanted, dict.fromkeys(self._needs, 0)
-        limits: dict[str, list[int | None]] = {}
-        for compiled in program.audiences.values():
-            for kind in program.kinds_of[compiled.name]:
-                for sort in (compiled.audience.key, USER):
-                    name = f"{sort} {kind.key}"
-                    if name in found:
-                        limits.setdefault(name, []).append(compiled.audience.backfill)
-        readers = [reader.kinds for reader in program.attributes.values()]
-        readers += [reader.kinds for reader in program.scores.values()]
-        for kinds in readers:
-            for kind in kinds:
-                limits.setdefault(f"{USER} {kind.key}", []).append(now)
-        for name, spans in limits.items():
-            longest = max((span for span in spans if span is not None), default=None)
-            if longest is None:
-                del found[name]
-            else:
-                found[name] = max(0, now - longest)
-        return found
+    async def _counted(
+        self,
+        notes: Mapping[str, str],
+        missing: set[str],
+        since: Mapping[str, int],
+        position: int,
+        now: int,
+    ) -> dict[str, int]:
+        """Return from when on events count, by kind; see HISTORY."""
+        known: dict[str, int] = orjson.loads(notes.get(HISTORY, "{}"))
+        history = {kind: known.get(kind, 0) for kind in self._needs}
+        if not position or not missing:
+            return history
+        oldest = await self._log.read(0, 1)
+        at = oldest[0].received_at if oldest else now
+        retained = 0 if oldest and oldest[0].offset == 1 else at
+        for kind in missing:
+            start = since.get(kind, now)
+            history[kind] = start if start > at else retained
+        return history
 
-    def _resumed(self, text: str | None, since: dict[str, int], position: int) -> Build:
-        """Return the build that was under way for the same definitions, or a new one.
-
-        States of kinds that another build left half done are dropped first: `step` does that.
-        """
+    def _resumed(
+        self, text: str | None, since: dict[str, int], position: int, leftovers: set[str]
+    ) -> Build:
+        """Return the build that was under way for the same definitions, or a new one."""
+        backfills = {one.name: one.backfill for one in self._wanted.definitions.audiences}
+        revision = version(self._wanted.revision, self._needs, backfills)
         before = Build.decode(text) if text else None
-        if before is not None and before.revision == self._wanted.revision:
+        if before is not None and before.revision == revision:
             return before
-        leftovers = sorted(before.kinds) if before is not None else []
-        return Build(self._wanted.revision, since, position, leftovers=leftovers)
+        return Build(revision, since, position, leftovers=sorted(leftovers))
 
     async def step(self, flow: Flow, position: int, now: int) -> bool:
         """Do a bounded piece of work; return whether there is more. `position` as in `begin`."""
@@ -194,7 +214,7 @@ class Backfill:
         elif self._build is not None:
             await self._read(flow, self._build, position)
             if self._build.position >= self._build.until:
-                await self._commit(position, {**self._served(), BUILD: None})
+                await self._commit(position, {**self._served(now), BUILD: None})
                 self._build = None
                 flow.audiences = self._stage(self._wanted)
                 self._reviewed = 0
@@ -206,8 +226,11 @@ class Backfill:
 
     async def _read(self, flow: Flow, build: Build, position: int) -> None:
         records = await self._log.read(build.position, CHUNK)
+        if len(records) == CHUNK:  # what was received together is read together
+            last = records[-1].received_at
+            records = [one for one in records if one.received_at != last] or records
         records = [record for record in records if record.offset <= build.until]
-        build.position = records[-1].offset if records else build.until
+        build = replace(build, position=records[-1].offset if records else build.until)
         routed = await self._state.routed([record.offset for record in records])
         owners = {offset: route.profile for offset, route in routed.items()}
         survivors = await self._state.survivors(list(set(owners.values())))
@@ -227,41 +250,75 @@ class Backfill:
             wanted = {kind for kind, since in build.kinds.items() if at >= since}
             batch.fill(profile, seen, wanted, identifiers)
         await self._finish(batch, position, {BUILD: build.encode()})
+        self._build = build
 
     async def _clean(self, flow: Flow, build: Build, position: int) -> None:
-        """Drop half built states; what live events have put into them since is read again."""
-        ids = await self._state.profile_ids(build.cleaned, CHUNK)
-        batch = await flow.audiences.batch(self._state, [])
-        for profile in (await self._state.profiles(ids)).values():
-            batch.drop(profile, build.leftovers)
-        if ids:
-            build.cleaned = ids[-1]
+        """Drop stale states, a piece at a time; live events don't go into them yet."""
+        sorts = {kind.partition(" ")[0] for kind in build.leftovers}
+        batch, cleaned = await self._everybody(flow, build.cleaned, sorts)
+        batch.drop(build.leftovers)
+        if cleaned is not None:
+            build = replace(build, cleaned=cleaned)
         else:
-            build.leftovers = []
-            build.until = position
-            flow.audiences = self._meanwhile(also=True)
+            read = 0 if build.kinds else position
+            build = replace(build, leftovers=[], until=position, position=read)
         await self._finish(batch, position, {BUILD: build.encode()})
+        self._build = build
+        if cleaned is None:
+            flow.audiences = self._meanwhile(also=True)
 
     # -- memberships -----------------------------------------------------------------------------
 
     async def _review(self, flow: Flow, position: int, now: int) -> None:
         assert self._reviewed is not None
-        ids = await self._state.profile_ids(self._reviewed, CHUNK)
-        if not ids:
-            self._reviewed = None
+        batch, reviewed = await self._everybody(flow, self._reviewed, self._wanted.scopes)
+        batch.review(now)
+        if reviewed is None:
             await self._commit(position, {REVISED: self._wanted.revision})
-            return
+        else:
+            await self._finish(batch, position, {})
+            flow.announce(batch)
+        self._reviewed = reviewed
+
+    async def _everybody(
+        self, flow: Flow, after: int | str, sorts: Iterable[str]
+    ) -> tuple[AudienceBatch, int | str | None]:
+        """Return the next piece of all subjects, people first, and its last one; None at the end.
+
+        `after` is where the last piece ended: 0 at the beginning.
+        """
         batch = await flow.audiences.batch(self._state, [])
-        for profile in (await self._state.profiles(ids)).values():
-            batch.review(profile, now)
-        await self._finish(batch, position, {})
-        flow.announce(batch)
-        self._reviewed = ids[-1]
+        if isinstance(after, int):
+            ids = await self._state.profile_ids(after, CHUNK)
+            if ids:
+                batch.take_up(await self._state.profiles(ids), {})
+                return batch, ids[-1]
+            after = ""
+        for start, sort in sorted((f"{sort}:", sort) for sort in {*sorts} - {USER, SESSION}):
+            if after <= start or after.startswith(start):
+                keys = await self._memberships.subject_keys(sort, after, CHUNK)
+                if keys:
+                    batch.take_up({}, await self._state.subjects(keys))
+                    return batch, keys[-1]
+        return batch, None
 
     # -- the store -------------------------------------------------------------------------------
 
-    def _served(self) -> dict[str, str | None]:
-        return {KINDS: orjson.dumps(self._needs).decode(), SERVED: orjson.dumps(self._raw).decode()}
+    def _served(self, now: int) -> dict[str, str | None]:
+        outcomes = {}
+        for one in self._wanted.definitions.audiences:
+            if one.outcome is not None:
+                goal = version(one.outcome.goal, one.outcome.value)
+                known = self._outcomes.get(one.name)
+                outcomes[one.name] = (goal, known[1] if known and known[0] == goal else now)
+        stale = (self._stale | self._known.keys()) - self._needs.keys()
+        return {
+            STALE: _listed(stale),
+            KINDS: orjson.dumps(self._needs).decode(),
+            SERVED: orjson.dumps(self._raw).decode(),
+            HISTORY: orjson.dumps(self._history).decode(),
+            OUTCOMES: orjson.dumps(outcomes).decode(),
+        }
 
     async def _finish(
         self, batch: AudienceBatch, position: int, notes: Mapping[str, str | None]
@@ -271,6 +328,37 @@ class Backfill:
 
     async def _commit(self, position: int, notes: Mapping[str, str | None]) -> None:
         await self._state.commit(FoldResult(offset=position, notes=notes))
+
+
+def starts(program: Program, needs: Iterable[str], now: int) -> dict[str, int]:
+    """Return the time from which on past events count for each kind of `needs` (`SORT KEY`).
+
+    Kinds that are to start empty are absent.
+    """
+    found = dict.fromkeys(needs, 0)
+    limits: dict[str, list[int | None]] = {}
+    for compiled in program.audiences.values():
+        for kind in program.kinds_of[compiled.name]:
+            for sort in (compiled.audience.key, USER):
+                name = f"{sort} {kind.key}"
+                if name in found:
+                    limits.setdefault(name, []).append(compiled.audience.backfill)
+    readers = [reader.kinds for reader in program.attributes.values()]
+    readers += [reader.kinds for reader in program.scores.values()]
+    for kinds in readers:
+        for kind in kinds:
+            limits.setdefault(f"{USER} {kind.key}", []).append(now)
+    for name, spans in limits.items():
+        longest = max((span for span in spans if span is not None), default=None)
+        if longest is None:
+            found.pop(name, None)
+        else:
+            found[name] = max(0, now - longest)
+    return found
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    return orjson.dumps(sorted(kinds)).decode()
 
 
 def _definitions(text: str | None) -> Definitions:

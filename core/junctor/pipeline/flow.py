@@ -9,7 +9,7 @@ offset, and the events that the fold makes itself commit together, so that a cra
 and skips nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from junctor.pipeline.identify import Identifiers, People, identify
 from junctor.pipeline.normalize import canonical
 from junctor.pipeline.profile import is_computed, update_profile
 from junctor.pipeline.route import Router
+from junctor.pipeline.turns import in_turns
 from junctor.sdk.event import NOBODY, Event, EventType, ProfileView
 from junctor.store.port import FoldResult, IdentifierKey, Routed, State
 
@@ -60,22 +61,26 @@ class Flow:
         Raises:
             StoreUnavailable: nothing was changed; fold the same records again.
         """
-        normalized = [self._normalize(record) for record in records]
-        people = await self._people([parts[2] for parts in normalized if parts])
+        normalized = []
+        async for some in in_turns(records):
+            normalized += [self._normalize(record) for record in some]
+        people = People({}, {})
         audience = await self._audience_batch(records, normalized)
         result = FoldResult(offset=records[-1].offset)
         processed: list[Processed] = []
         routed: list[Routed] = []
         rejections: list[Rejection] = []
-        for record, parts in zip(records, normalized, strict=True):
-            item = self._process(record, *parts, people, audience) if parts else None
-            if item is None:
-                item = self._unprocessable(record)
-                rejections.append(
-                    Rejection(record.source, record.received_at, UNPROCESSABLE, record.json)
-                )
-            processed.append(item)
-            routed.append(Routed(record.offset, item.profile, item.decision))
+        async for pairs in in_turns(list(zip(records, normalized, strict=True))):
+            await self._meet(people, [parts[2] for _, parts in pairs if parts])
+            for record, parts in pairs:
+                item = self._process(record, *parts, people, audience) if parts else None
+                if item is None:
+                    item = self._unprocessable(record)
+                    rejections.append(
+                        Rejection(record.source, record.received_at, UNPROCESSABLE, record.json)
+                    )
+                processed.append(item)
+                routed.append(Routed(record.offset, item.profile, item.decision))
         result.identifiers, result.profiles = people.identifiers, people.touched
         result.merges, result.conflicts = people.merges, people.conflicts
         result.routed, result.rejections = routed, rejections
@@ -96,8 +101,9 @@ class Flow:
         profiles = await self._state.profiles(ids)
         subjects = await self._state.subjects(keys)
         audience = await self.audiences.batch(self._state, [])
-        for profile in profiles.values():
-            audience.pass_time(profile, now)
+        async for some in in_turns(list(profiles.values())):
+            for profile in some:
+                audience.pass_time(profile, now)
         for key, subject in subjects.items():
             audience.pass_time_of_subject(key, subject, now)
         await audience.finish()
@@ -172,9 +178,25 @@ class Flow:
             return None
 
     async def _people(self, keys: Sequence[list[IdentifierKey]]) -> People:
-        wanted = list({key for keys_of_one in keys for key in keys_of_one})
-        known = await self._state.resolve(wanted)
-        return People(known, await self._state.profiles(list(set(known.values()))))
+        people = People({}, {})
+        await self._meet(people, keys)
+        return people
+
+    async def _meet(self, people: People, keys: Sequence[list[IdentifierKey]]) -> None:
+        """Read who has these identifiers, but for those that were met before.
+
+        What earlier events of the batch did to somebody is not in the store yet.
+        """
+        wanted = {
+            key
+            for keys_of_one in keys
+            for key in keys_of_one
+            if key not in people.known and key not in people.identifiers
+        }
+        found = await self._state.resolve(list(wanted))
+        missing = set(found.values()) - people.profiles.keys()
+        people.profiles |= await self._state.profiles(list(missing))
+        people.known |= found
 
     def _process(
         self,
@@ -185,22 +207,27 @@ class Flow:
         people: People,
         audience: AudienceBatch | None,
     ) -> Processed | None:
+        learned: Collection[str]
         try:
+            if audience is not None:  # what is due is looked at before the event teaches anything
+                for known in people.of(keys):
+                    audience.pass_time(known, record.received_at)
+                    people.touched[known.id] = known
             if record.source == HUB:  # it tells of people, and teaches nothing about them
-                profile = people.first(keys) or Profile(record.offset)
+                profile, learned = people.first(keys) or Profile(record.offset), ()
             else:
                 profile = identify(
                     body, keys, people, self.identifiers, offset=record.offset, at=at
                 )
                 before = dict(profile.audiences) if is_computed(body) else None
-                update_profile(profile, body, at)
+                learned = update_profile(profile, body, at)
                 if before is not None and audience is not None and profile.id in people.profiles:
                     audience.learn_told(profile, before, at)
             if audience is not None:
-                for survivor, absorbed in people.take_absorbed():
+                for survivor, absorbed in people.take_absorbed():  # both are as of now
                     audience.merge(survivor, absorbed, record.received_at)
                 if profile.id in people.profiles:
-                    audience.observe(profile, record, body, at, keys)
+                    audience.observe(profile, record, body, at, keys, learned)
                     people.touched[profile.id] = profile
             decision = self.router.decide(body, record.source, profile)
             figures = partial(self.audiences.figures, profile, at)

@@ -40,6 +40,11 @@ class People:
         """Return whose the first known identifier is."""
         return next((self.profiles[self.known[key]] for key in keys if key in self.known), None)
 
+    def of(self, keys: Iterable[IdentifierKey]) -> list[Profile]:
+        """Return all whose identifiers these are."""
+        found = dict.fromkeys(self.known[key] for key in keys if key in self.known)
+        return [self.profiles[id] for id in found]
+
     def attach(self, profile: Profile, key: IdentifierKey) -> None:
         """Make `key` an identifier of `profile`."""
         kind, value = key

@@ -4,7 +4,7 @@ Audiences and computed traits that Segment Engage tells of are traits as well, i
 identify call and in that of a track event [Segment, using Engage data].
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -20,8 +20,12 @@ MOST_BYTES: Final = 262_144
 """Size of a profile beyond which it learns no more: every event of a person reads and writes it."""
 
 
-def update_profile(profile: Profile, event: dict[str, Any], at: int) -> None:
-    """Fold `event` (canonical, at epoch milliseconds `at`) into `profile`."""
+def update_profile(profile: Profile, event: dict[str, Any], at: int) -> Collection[str]:
+    """Fold `event` (canonical, at epoch milliseconds `at`) into `profile`.
+
+    Return the person's traits whose value it changed.
+    """
+    changed: list[str] = []
     if not profile.first_seen or at < profile.first_seen:
         profile.first_seen = at
     if at > profile.last_seen:
@@ -31,13 +35,13 @@ def update_profile(profile: Profile, event: dict[str, Any], at: int) -> None:
     if isinstance(context, dict):
         carried = context.get("traits")
         if isinstance(carried, dict) and carried and kind != "group":
-            _learn(profile, profile.traits, carried, at)
+            changed += _learn(profile, profile.traits, carried, at)
         personas = context.get("personas")
         if isinstance(personas, dict):
-            _learn_computed(profile, event, personas, at)
+            changed += _learn_computed(profile, event, personas, at)
     traits = event.get("traits")
     if kind == "identify" and isinstance(traits, dict):
-        _learn(profile, profile.traits, traits, at)
+        changed += _learn(profile, profile.traits, traits, at)
     elif kind == "group":
         group = identifier_text(event.get("groupId"))
         if group is not None and (group in profile.groups or len(profile.groups) < MOST_GROUPS):
@@ -45,6 +49,7 @@ def update_profile(profile: Profile, event: dict[str, Any], at: int) -> None:
             profile.changed()
             if isinstance(traits, dict):
                 _learn(profile, of_group, traits, at)
+    return changed
 
 
 def is_computed(event: Mapping[str, Any]) -> bool:
@@ -55,23 +60,30 @@ def is_computed(event: Mapping[str, Any]) -> bool:
 
 def _learn_computed(
     profile: Profile, event: dict[str, Any], personas: dict[str, Any], at: int
-) -> None:
-    """Learn a trait or a membership that another hub computed; names of such events are free."""
+) -> list[str]:
+    """Learn a trait or a membership that another hub computed; names of such events are free.
+
+    Return the traits whose value changed.
+    """
+    changed: list[str] = []
     key, sort = personas.get("computation_key"), personas.get("computation_class")
     if not isinstance(key, str) or sort not in ("audience", "trait"):
-        return
+        return changed
     told = event.get("traits" if event.get("type") == "identify" else "properties")
     value = told.get(key) if isinstance(told, dict) else None
     if value is None:
-        return
+        return changed
     if event.get("type") == "track":
-        _learn(profile, profile.traits, {key: value}, at)
+        changed = _learn(profile, profile.traits, {key: value}, at)
     if sort == "audience" and profile.traits.get(key, (None, at))[1] <= at:
         profile.audiences[key] = value is True
         profile.changed()
+    return changed
 
 
-def _learn(profile: Profile, known: Traits, new: dict[str, Any], at: int) -> None:
+def _learn(profile: Profile, known: Traits, new: dict[str, Any], at: int) -> list[str]:
+    """Learn traits that are newer than those known; return those whose value changed."""
+    changed = []
     for name, value in new.items():
         before = known.get(name)
         if before is not None:
@@ -87,7 +99,10 @@ def _learn(profile: Profile, known: Traits, new: dict[str, Any], at: int) -> Non
             continue
         profile.size += size
         known[name] = (value, at)
+        changed.append(name)
+    if changed:
         profile.changed()
+    return changed
 
 
 def _has_room(profile: Profile, more: int) -> bool:

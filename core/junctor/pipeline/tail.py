@@ -7,8 +7,9 @@ from typing import Final
 from junctor.model.record import Record
 from junctor.store.port import Appended, EventLog
 
-MOST_BYTES: Final = 64 * 2**20
-"""JSON kept for a fold that lags; beyond it the fold reads the log."""
+MOST_BYTES: Final = 16 * 2**20
+"""JSON kept for a fold that lags, parsed as well, which takes several times that; beyond it the
+fold reads the log."""
 
 
 class Tail:

@@ -4,6 +4,7 @@
 release that deprecates it.
 """
 
+from junctor.sdk.audience import AudienceSync, Drift
 from junctor.sdk.context import Clock, Context, SystemClock
 from junctor.sdk.destination import Destination, HttpDestination
 from junctor.sdk.errors import (
@@ -46,13 +47,14 @@ from junctor.sdk.source import (
 )
 from junctor.sdk.template import TemplateError, compile_template, has_placeholders
 
-SDK_VERSION = "1.0"
+SDK_VERSION = "1.1"
 
 __all__ = [
     "ALL_EVENTS",
     "NOBODY",
     "SDK_VERSION",
     "Accepted",
+    "AudienceSync",
     "AuthenticationFailed",
     "Clock",
     "ConnectorError",
@@ -61,6 +63,7 @@ __all__ = [
     "Destination",
     "DestinationUnavailable",
     "Disposition",
+    "Drift",
     "Event",
     "EventType",
     "HttpDestination",

@@ -214,12 +214,68 @@ class Memberships(Protocol):
         """Return members of an audience, those whose subject sorts behind `after`."""
         ...
 
+    async def told_by_others(self) -> list[str]:
+        """Return the audiences with members that another hub told of."""
+        ...
+
     async def sizes(self) -> dict[str, int]:
         """Return how many members each audience has that has any."""
         ...
 
-    async def transitions(self, audience: str, since: int, until: int) -> list[TransitionRow]:
-        """Return the entries and exits with since <= at < until, oldest first."""
+    async def transitions(
+        self,
+        audience: str,
+        since: int,
+        until: int,
+        *,
+        after: TransitionRow | None = None,
+        limit: int | None = None,
+    ) -> list[TransitionRow]:
+        """Return the entries and exits with since <= at < until, oldest first, behind `after`."""
+        ...
+
+    async def last_transition(self, audience: str) -> int | None:
+        """Return when somebody last came or went, None for never."""
+        ...
+
+    async def goals(self, audience: str, after: Goal | None, limit: int) -> list[Goal]:
+        """Return what was reached of an audience's goal, by profile and offset, behind `after`."""
+        ...
+
+    async def people(self, after: int, limit: int) -> list[Profile]:
+        """Return profiles with ids above `after`, in order: for a look at everybody.
+
+        They are read past what is kept in memory, which such a look would push out. The caller
+        owns them.
+        """
+        ...
+
+    async def subject_keys(self, sort: str, after: str, limit: int) -> list[str]:
+        """Return subjects of a sort that are no people, as `SORT:VALUE`, sorting behind `after`."""
+        ...
+
+
+class Lookup(Protocol):
+    """Reads of people on a thread of their own: what is committed."""
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """See State."""
+        ...
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """See State."""
+        ...
+
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        """See State."""
+        ...
+
+    async def session_owners(self, session: str) -> list[int]:
+        """See Memberships."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it reads with; on the thread that read."""
         ...
 
 
@@ -354,6 +410,10 @@ class Store(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Deliveries."""
+        ...
+
+    def lookup(self) -> Lookup:
+        """Return what another thread may read people with; it must be closed before the store."""
         ...
 
     async def close(self) -> None:

@@ -54,6 +54,27 @@ class Metrics:
         self.healthy = Gauge(
             "junctor_healthy", "1 when events can be made durable.", registry=registry
         )
+        self.audience_members = Gauge(
+            "junctor_audience_members", "Subjects in an audience.", ["audience"],
+            registry=registry,
+        )  # fmt: skip
+        self._transitions = Counter(
+            "junctor_audience_transitions_total", "Entries into audiences and exits.",
+            ["audience", "entered"], registry=registry,
+        )  # fmt: skip
+        self.audience_due_lag = Gauge(
+            "junctor_audience_due_lag_seconds",
+            "How long what is due by time alone has been waiting.", registry=registry,
+        )  # fmt: skip
+        self.degraded = Counter(
+            "junctor_profiles_degraded_total",
+            "Subjects that took too much room, so that states of theirs were dropped.",
+            registry=registry,
+        )  # fmt: skip
+
+    def transition(self, audience: str, *, entered: bool) -> None:
+        """Count an entry into an audience, or an exit."""
+        self._transitions.labels(audience, "true" if entered else "false").inc()
 
     def request(self, source: str, status: int) -> None:
         """Count a request to a source."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +396,90 @@ async def test_custom_attributes_are_flat_and_of_legal_types(ctx: Context) -> No
     }
     assert sent(statsig(ctx, traits=["plan"]), event(profile))["user"]["custom"] == {"plan": "pro"}
     assert "custom" not in sent(statsig(ctx), event(profile))["user"]
+
+
+class Counting(Mapping[str, Any]):
+    """Figures of a profile that note which of them were computed."""
+
+    def __init__(self, **figures: Any) -> None:
+        self._figures = figures
+        self.computed: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._figures[name]
+        self.computed.append(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._figures)
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+
+async def test_a_listed_audience_is_always_told_and_others_never(ctx: Context) -> None:
+    destination = statsig(ctx, audiences=["high_intent", "churn_risk", "left"])
+    profile = ProfileView(audiences={"high_intent": True, "left": False, "other": True})
+    assert sent(destination, event(profile))["user"]["custom"] == {
+        "churn_risk": False,
+        "high_intent": True,
+        "left": False,
+    }
+    nobody = sent(destination, event())["user"]["custom"]
+    assert nobody == dict.fromkeys(("churn_risk", "high_intent", "left"), False)
+
+
+async def test_all_audiences_are_those_that_the_profile_knows_of(ctx: Context) -> None:
+    destination = statsig(ctx, audiences="all")
+    profile = ProfileView(audiences={"high_intent": True, "left": False})
+    assert sent(destination, event(profile))["user"]["custom"] == profile.audiences
+    assert "custom" not in sent(destination, event())["user"]
+
+
+async def test_only_the_figures_that_are_wanted_are_computed_and_once(ctx: Context) -> None:
+    attributes = Counting(ltv_band="high", clicks=3, last_category=None, latest={"sku": "s-1"})
+    scores = Counting(readiness=14.25, fit=2.0)
+    one = event(ProfileView(attributes=attributes, scores=scores))
+    assert "custom" not in sent(statsig(ctx), one)["user"]
+    assert attributes.computed == scores.computed == []
+    destination = statsig(
+        ctx, attributes=["ltv_band", "last_category", "latest", "undefined"], scores=["readiness"]
+    )
+    assert sent(destination, one)["user"]["custom"] == {
+        "readiness": 14.25,
+        "ltv_band": "high",
+        "latest.sku": "s-1",
+    }
+    assert sorted(attributes.computed) == ["last_category", "latest", "ltv_band"]
+    assert scores.computed == ["readiness"]
+    everything = sent(statsig(ctx, attributes="all", scores="all"), one)["user"]["custom"]
+    assert everything == {
+        "readiness": 14.25, "fit": 2.0, "ltv_band": "high", "clicks": 3, "latest.sku": "s-1",
+    }  # fmt: skip
+
+
+async def test_of_one_name_the_event_goes_first_then_audience_score_attribute_trait(
+    ctx: Context,
+) -> None:
+    destination = statsig(ctx, audiences=["a"], scores="all", attributes="all", traits="all")
+    profile = ProfileView(
+        audiences={"a": True},
+        scores={"a": 1.0, "b": 1.0},
+        attributes={"a": 2, "b": 2, "c": 2},
+        traits={"a": 3, "b": 3, "c": 3, "d": 3},
+    )
+    known = {"a": True, "b": 1.0, "c": 2, "d": 3}
+    assert sent(destination, event(profile))["user"]["custom"] == known
+    own = event(profile, properties={"statsigCustom": ["a", "mine", "e", 4]})
+    assert sent(destination, own)["user"]["custom"] == {**known, "a": "mine", "e": 4}
+
+
+async def test_audiences_stay_when_traits_have_no_room(ctx: Context) -> None:
+    destination = statsig(ctx, audiences=["high_intent"], traits="all")
+    traits = {f"t{number}": "v" * 100 for number in range(200)}
+    user = sent(destination, event(ProfileView(traits=traits)))["user"]
+    assert user["custom"]["high_intent"] is False
+    assert 3900 < len(orjson.dumps(user)) <= 4096
 
 
 @pytest.mark.parametrize(

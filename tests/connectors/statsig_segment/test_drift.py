@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from junctor.sdk import DestinationUnavailable, Misconfigured, ProfileView, RateLimited
-from junctor_connectors.statsig_segment.drift import Drift
+from junctor.sdk import DestinationUnavailable, Drift, Misconfigured, ProfileView, RateLimited
 from tests.connectors.statsig_segment.console_api import Segment, fails
 from tests.connectors.statsig_segment.host import Host, moved, running_host
 

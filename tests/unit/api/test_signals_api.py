@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from snowplow_signals import AttributeKeyIdentifiers, SignalsSandbox
 
 from junctor.api.reads import Transition
 from junctor.api.signals_api import intervention, online_attributes
@@ -139,8 +140,7 @@ def test_an_exit_is_no_intervention() -> None:
 
 @pytest.fixture
 def sdk(hub: Listener) -> Any:
-    signals = pytest.importorskip("snowplow_signals", reason="the group `signals` is not installed")
-    return signals.SignalsSandbox(api_url=hub.url, sandbox_token=KEY)
+    return SignalsSandbox(api_url=hub.url, sandbox_token=KEY)
 
 
 async def test_the_official_sdk_reads_a_service(sdk: Any) -> None:
@@ -183,8 +183,7 @@ async def test_the_official_sdk_raises_what_the_hub_refuses(sdk: Any) -> None:
 
 
 async def test_the_official_sdk_hears_who_enters_an_audience(hub: Listener, sdk: Any) -> None:
-    signals = pytest.importorskip("snowplow_signals")
-    targets = signals.AttributeKeyIdentifiers(root={"domain_userid": ["a-1"], "user_id": ["u-1"]})
+    targets = AttributeKeyIdentifiers(root={"domain_userid": ["a-1"], "user_id": ["u-1"]})
     with sdk.pull_interventions(targets) as subscription:
         await until(lambda: bool(hub.reads.watchers))
         hub.reads.happens(entry("others", user_id="u-2"))

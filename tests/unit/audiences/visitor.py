@@ -47,6 +47,7 @@ class Visitor:
         self.transitions: list[Transition] = []
         self.emissions: list[Emission] = []
         self.offset = 0
+        self._seen: dict[int, Seen] = {}
 
     def does(
         self,
@@ -70,12 +71,15 @@ class Visitor:
         body = {"type": type, "event": name, "properties": dict(properties or {}),
                 "context": context, **more}  # fmt: skip
         self.offset += 1
+        if self.offset > 1:
+            self.time(at if came is None else came)
         if source != HUB:
             update_profile(self.profile, body, time)
         seen = Seen(
             name if type in ("track", "page", "screen") else "", body, time,
             self.offset * RANKS_PER_OFFSET, T0 + ms(at if came is None else came), session, source,
         )  # fmt: skip
+        self._seen[seen.rank] = seen
         changes = self.engine.observe(
             self.profile, self.behavior, seen, {"userId": "u"}, born=self.offset == 1
         )
@@ -98,9 +102,12 @@ class Visitor:
         self.emissions += changes.emissions
         for emission in changes.emissions:  # as the hub does it: a signal is an event that follows
             done = emission.completion
-            properties: dict[str, Any] = {}
-            body = {"type": "track", "event": emission.name, "properties": properties}
-            seen = Seen(emission.name, body, done.at, done.rank + 1, done.known_at, "", HUB)
+            cause = self._seen[done.rank]
+            body = {**cause.body, "type": "track", "event": emission.name}
+            self.offset += 1
+            rank = self.offset * RANKS_PER_OFFSET
+            seen = Seen(emission.name, body, done.at, rank, done.known_at, cause.session, HUB)
+            self._seen[rank] = seen
             more = self.engine.observe(self.profile, self.behavior, seen, {"userId": "u"})
             changes.transitions += self._took(more)
         self._keep()

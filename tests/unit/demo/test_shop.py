@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 
 from junctor.config.load import load_config
+from junctor.demo.books import Books
 from junctor.demo.sdks import Post, Sdks
-from junctor.demo.setting import BIG_ORDER, Secrets, configuration, environment, wanted
+from junctor.demo.setting import BIG_ORDER, TOLD, Secrets, configuration, environment, wanted
 from junctor.demo.shop import FORBIDDEN_NAME, Shop, is_event
+from junctor.demo.shoppers import CLICKS
 from junctor.host.registry import Registry
 from junctor.pipeline.ingest import check
 from junctor.sdk import Accepted, InboundRequest, PushSource
@@ -83,7 +87,7 @@ def test_the_hub_s_sources_take_every_request(posts: list[Post], tmp_path: Path)
     secrets = Secrets.made_by(Random(7))
     path = tmp_path / "junctor.toml"
     path.write_text(configuration(statsig="http://127.0.0.1:1", crm="http://127.0.0.1:2"))
-    environ = environment(secrets, slack="http://127.0.0.1:3")
+    environ = environment(secrets, alerts="http://127.0.0.1:3", growth="http://127.0.0.1:4")
     loaded = load_config(path, Registry.discover(), environ)
     assert not loaded.warnings
     for post in posts:
@@ -149,6 +153,34 @@ def test_a_repeated_request_is_the_same_but_for_the_count_of_retries(posts: list
         assert {**first.headers, "X-Retry-Count": "1"} == post.headers
 
 
+def test_clicks_in_anger_come_thrice_within_a_second(ticks: list[list[Post]]) -> None:
+    angry = 0
+    for tick in ticks:
+        clicks = [post.events[0] for post in tick if post.events[0].get("event") == "click"]
+        for user in {click["userId"] for click in clicks}:
+            times = [
+                datetime.fromisoformat(click["timestamp"])
+                for click in clicks
+                if click["userId"] == user
+            ]
+            assert len(times) == CLICKS
+            assert sorted(times) == times
+            assert times[-1] - times[0] < timedelta(seconds=1)
+            angry += 1
+    assert angry >= 3
+
+
+def test_the_shop_itself_knows_who_must_be_in_which_audience(posts: list[Post]) -> None:
+    books = Books()
+    for post in posts:
+        books.accepted(post)
+    moves = Counter((move.audience, move.entered) for move in books.shoppers.moves.elements())
+    assert moves["high_intent", True] > moves["high_intent", False] > 0
+    assert moves["cart_abandoner", True] > moves["cart_abandoner", False] > 0
+    assert moves["frustrated", True] == moves["frustrated", False] == books.shoppers.signals >= 3
+    assert {audience for audience, _ in moves} == TOLD.keys()
+
+
 def test_slack_can_keep_up(posts: list[Post]) -> None:
     big = [o for o in named(posts, "Order Completed") if o["properties"]["revenue"] >= BIG_ORDER]
     assert 3 <= len(big) < TICKS / 4
@@ -197,5 +229,5 @@ def test_secrets_are_not_shown() -> None:
     secrets = Secrets.made_by(Random(7))
     assert secrets.write_key not in repr(secrets)
     text = configuration(statsig="http://127.0.0.1:1", crm="http://127.0.0.1:2")
-    for secret in environment(secrets, slack="").values():
+    for secret in environment(secrets, alerts="", growth="").values():
         assert secret not in text

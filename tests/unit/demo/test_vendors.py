@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from standardwebhooks.webhooks import Webhook as Reference
 
+from junctor.demo.shoppers import Move
 from junctor.demo.vendors import Crm, Slack, Statsig, Vendor
 from junctor.testkit.doubles import ManualClock
 
@@ -82,6 +83,20 @@ async def test_slack_answers_in_plain_text_and_counts_repeats() -> None:
     assert list(vendor.arrived) == ["o-1"]
     assert (vendor.requests, vendor.repeats, vendor.refused) == (3, 1, 1)
     assert vendor.faults == {"text is missing": 1}
+
+
+async def test_a_channel_knows_who_entered_and_left() -> None:
+    vendor = Slack(ManualClock(), "/services/T/B/y", "growth")
+    assert (vendor.id, Slack(ManualClock(), "/services/T/B/x").id) == ("growth", "alerts")
+    async with serving(vendor) as session:
+        for word in ("Entered", "Exited", "Entered"):
+            text = f"Audience {word}: frustrated, a@b.c with 22 in the cart (user u-8)"
+            async with session.post("/services/T/B/y", json={"text": text}) as response:
+                assert response.status == 200
+    moves = [Move("frustrated", entered, "u-8") for entered in (True, False)]
+    assert vendor.moves == {str(move): move for move in moves}
+    assert vendor.repeats == 1
+    assert not vendor.faults
 
 
 async def test_the_crm_loses_an_answer_goes_down_and_recovers() -> None:

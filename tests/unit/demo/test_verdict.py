@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from junctor.demo.books import Books
-from junctor.demo.picture import DestinationRow, Picture, SourceRow
+from junctor.demo.picture import AudienceRow, DestinationRow, Picture, SourceRow
 from junctor.demo.sdks import Post
+from junctor.demo.shoppers import Move
 from junctor.demo.vendors import Crm, Slack, Statsig, Vendor
 from junctor.demo.verdict import problems
 from junctor.testkit.doubles import ManualClock
@@ -30,6 +31,8 @@ class Scene:
     statsig: Statsig
     slack: Slack
     crm: Crm
+    growth: Slack | None = None
+    audiences: list[AudienceRow] = field(default_factory=list)
     sources: list[SourceRow] = field(
         default_factory=lambda: [SourceRow("web", accepted=2, duplicates=1, rejected=1)]
     )
@@ -43,13 +46,15 @@ class Scene:
 
     @property
     def vendors(self) -> Sequence[Vendor]:
-        return (self.statsig, self.slack, self.crm)
+        vendors = (self.statsig, self.slack, self.crm)
+        return vendors if self.growth is None else (*vendors, self.growth)
 
     def change(self, id: str, **columns: Any) -> None:
         self.destinations[id] = replace(self.destinations[id], **columns)
 
     def problems(self) -> list[str]:
-        picture = Picture(1.0, "", self.sources, list(self.destinations.values()), {}, ())
+        rows = list(self.destinations.values())
+        picture = Picture(1.0, "", self.sources, rows, {}, (), self.audiences)
         return problems(picture, self.books, self.vendors)
 
 
@@ -142,7 +147,7 @@ def reject_silently(scene: Scene) -> None:
         (lose_a_row, "crm: 2 events accepted, but 1 have a fate"),
         (leave_pending, "crm: 1 events are still pending"),
         (claim_delivery, "crm: 2 events delivered, but the vendor saw 1"),
-        (overlook_an_event, "crm: 1 events in the ledger, but 2 were accepted"),
+        (overlook_an_event, "crm: 1 events in the ledger, but 2 were accepted and 0 made of them"),
         (bury, "statsig: 1 events never reached the vendor"),
         (send_to_the_wrong_vendor, "crm: the vendor saw 1 events that were not meant for it"),
         (swap, "crm: 1 events never reached the vendor"),
@@ -167,3 +172,94 @@ def test_a_repeat_after_a_lost_answer_is_as_it_must_be(scene: Scene) -> None:
 def test_a_hub_that_took_nothing_does_not_balance() -> None:
     picture = Picture(1.0, "", [], [], {}, ())
     assert "nothing was accepted" in problems(picture, Books(), [])
+
+
+# -- audiences -------------------------------------------------------------------------------------
+
+ENTERED, LEFT = Move("frustrated", True, "u-8"), Move("frustrated", False, "u-8")
+
+
+@pytest.fixture
+def crowd(scene: Scene) -> Scene:
+    """The scene, and somebody who clicked in anger: three events, a signal, and two moves."""
+    for number in range(3):
+        click = {
+            "type": "track",
+            "event": "click",
+            "messageId": f"c-{number}",
+            "userId": "u-8",
+            "anonymousId": "a-8",
+            "timestamp": f"2026-11-21T21:00:00.{number}00Z",
+        }
+        post = Post("web", "/v1/t", b"", {}, [click])
+        scene.books.sending(post, 5.0 + number)
+        scene.books.accepted(post)
+        scene.statsig.arrived[f"c-{number}"] = 8.0
+    scene.sources = [SourceRow("web", accepted=5, duplicates=1, rejected=1)]
+    scene.growth = Slack(ManualClock(), "/services/y", "growth")
+    scene.growth.moves = {str(move): move for move in (ENTERED, LEFT)}
+    scene.growth.arrived = dict.fromkeys(scene.growth.moves, 8.0)
+    scene.audiences = [AudienceRow("frustrated", 0, 1, 1, 0.5)]
+    for id, delivered in (("statsig", 5), ("alerts", 1), ("crm", 1), ("growth", 2)):
+        scene.destinations[id] = DestinationRow(id, 8, delivered, 8 - delivered, 0, 0, 0, "closed")
+    return scene
+
+
+def test_a_crowd_that_the_shop_knows_has_no_problems(crowd: Scene) -> None:
+    assert crowd.problems() == []
+
+
+def test_an_entry_was_sent_with_the_last_click(crowd: Scene) -> None:
+    assert crowd.books.sent[str(ENTERED)] == 7.0
+
+
+def growth(scene: Scene) -> Slack:
+    assert scene.growth is not None
+    return scene.growth
+
+
+def keep_somebody_in(scene: Scene) -> None:
+    scene.audiences = [AudienceRow("frustrated", 1, 1, 0, 0.5)]
+
+
+def let_a_stranger_in(scene: Scene) -> None:
+    scene.audiences = [AudienceRow("frustrated", 1, 2, 1, 0.5)]
+
+
+def forget_a_member(scene: Scene) -> None:
+    scene.audiences = [AudienceRow("frustrated", 1, 1, 1, 0.5)]
+
+
+def lose_the_exit(scene: Scene) -> None:
+    del growth(scene).moves[str(LEFT)]
+    del growth(scene).arrived[str(LEFT)]
+
+
+def tell_of_somebody_else(scene: Scene) -> None:
+    growth(scene).moves[str(LEFT)] = Move("frustrated", False, "u-9")
+
+
+def tell_the_wrong_vendor(scene: Scene) -> None:
+    scene.crm.moves["m-9"] = ENTERED
+    scene.crm.arrived["m-9"] = 8.0
+
+
+def signal_twice(scene: Scene) -> None:
+    scene.change("statsig", accepted=9, filtered=4)
+
+
+@pytest.mark.parametrize(
+    ("cook", "found"),
+    [
+        (keep_somebody_in, "frustrated: 0 people left, but the shop knows 1"),
+        (let_a_stranger_in, "frustrated: 2 people entered, but the shop knows 1"),
+        (forget_a_member, "frustrated: 1 members, but 1 people entered and 1 left"),
+        (lose_the_exit, "growth: 1 entries and exits never reached the vendor"),
+        (tell_of_somebody_else, "growth: the vendor heard of 1 entries and exits that were none"),
+        (tell_the_wrong_vendor, "crm: the vendor heard of 1 entries and exits that were none"),
+        (signal_twice, "statsig: 9 events in the ledger, but 5 were accepted and 3 made of them"),
+    ],
+)
+def test_a_cooked_crowd_is_found(crowd: Scene, cook: Callable[[Scene], None], found: str) -> None:
+    cook(crowd)
+    assert found in crowd.problems()

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from junctor.demo.journal import Journal, Kind
-from junctor.demo.picture import DestinationRow, Picture, SourceRow, VendorRow
+from junctor.demo.picture import AudienceRow, DestinationRow, Picture, SourceRow, VendorRow
 from junctor.demo.view import View
 
 
@@ -22,14 +22,21 @@ def picture(lines: int) -> Picture:
         [
             DestinationRow("statsig", 127777, 117777, 10000, 0, 0, 0, "closed"),
             DestinationRow("alerts", 127777, 12, 127765, 0, 0, 0, "half_open"),
+            DestinationRow("growth", 127777, 34, 127743, 0, 0, 0, "closed"),
             DestinationRow("crm", 127777, 11111, 116626, 1, 39, 17, "open"),
         ],
         {
             "statsig": VendorRow("statsig", True, 2345, 0, 117777, 0, 0, 0.2164),
             "alerts": VendorRow("alerts", True, 12, 0, 12, 0, 0, None),
+            "growth": VendorRow("growth", True, 34, 0, 34, 0, 0, 0.0151),
             "crm": VendorRow("crm", False, 11133, 21, 11111, 1, 2, 1.25),
         },
         journal.last(40),
+        [
+            AudienceRow("high_intent", 1204, 1501, 297, 3.2),
+            AudienceRow("cart_abandoner", 0, 0, 0, None),
+            AudienceRow("frustrated", 2, 371, 369, 0.4),
+        ],
     )
 
 
@@ -48,7 +55,11 @@ def test_the_board_fits_a_small_terminal_and_keeps_its_height(lines: int) -> Non
     text = "\n".join(board)
     for header in ("delivered", "retrying", "pending", "dead", "breaker", "requests", "faults"):
         assert header in text
+    for header in ("members", "entered", "left", "last change"):
+        assert header in text
     assert "half open" in text
+    assert "#growth" in text
+    assert "cart_abandoner" in text
     assert "down" in text
     assert "1:23" in text
 
@@ -61,6 +72,9 @@ def test_the_summary_shows_the_ledger_as_sums_and_the_verdict() -> None:
     lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert "crm 127777 = 11111 + 116626 + 1 + 39 ✗" in lines
     assert "alerts 127777 = 12 + 127765 + 0 + 0 ✓" in lines
+    assert "Slack #growth 34 0 34 0 0 15 ms" in lines
+    assert "high_intent 1204 1501 297 3 s ago" in lines
+    assert "cart_abandoner 0 0 0" in lines
     assert "CRM 11133 21 11111 1 2 1.2 s" in lines
     assert "Statsig 2345 0 117777 0 0 216 ms" in lines
     assert any("do not balance" in line for line in lines)

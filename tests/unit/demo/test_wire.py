@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook as Reference
 
+from junctor.demo.shoppers import Move
 from junctor.demo.wire import Received, Refused, read_signed, read_slack, read_statsig
 
 NOW = 1_795_294_800_000
@@ -197,6 +198,15 @@ def test_a_good_message_is_taken() -> None:
     assert reading.faults == ()
 
 
+@pytest.mark.parametrize(("word", "entered"), [("Entered", True), ("Exited", False)])
+def test_a_message_tells_who_entered_or_left(word: str, entered: bool) -> None:
+    text = f"Audience {word}: frustrated, ada.8@example.com with 34.5 in the cart (user u-8)"
+    reading = read_slack(slack_request({"text": text}), HOOK)
+    move = Move("frustrated", entered, "u-8")
+    assert reading.moves == {str(move): move}
+    assert reading.keys == tuple(reading.moves)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -205,7 +215,11 @@ def test_a_good_message_is_taken() -> None:
         ("<!channel> (order o-1)", "unescaped"),
         ("a > b (order o-1)", "unescaped"),
         ("x" * 40_000 + " (order o-1)", "over 40000"),
-        ("somebody ordered", "does not end with the order"),
+        ("somebody ordered", "tells of no order and of no audience"),
+        ("Audience Entered: frustrated,  with 22 in the cart (user u-1)", "tells of no order"),
+        ("Audience Entered: frustrated, a@b.c with  in the cart (user u-1)", "tells of no order"),
+        ("Audience Entered: frustrated, a@b.c with 22 in the cart (user )", "tells of no order"),
+        ("Audience Left: frustrated, a@b.c with 22 in the cart (user u-1)", "tells of no order"),
     ],
 )
 def test_a_fault_in_a_message_is_named(text: str, fault: str) -> None:
@@ -265,6 +279,21 @@ def test_what_the_reference_library_signs_is_taken() -> None:
     assert reading.faults == ()
 
 
+def test_an_event_of_an_audience_tells_who_entered_or_left() -> None:
+    entered = {
+        **EVENT,
+        "type": "track",
+        "event": "Audience Entered",
+        "properties": {"audience_key": "high_intent", "high_intent": True},
+    }
+    reading = read_signed(signed_request(entered), "/crm", SECRET, NOW / 1000)
+    assert reading.keys == ("m-1",)
+    assert reading.moves == {"m-1": Move("high_intent", True, "u-1")}
+    left = {**entered, "event": "Audience Exited", "userId": None, "anonymousId": "a-1"}
+    reading = read_signed(signed_request(left), "/crm", SECRET, NOW / 1000)
+    assert reading.moves == {"m-1": Move("high_intent", False, "a-1")}
+
+
 def test_one_good_signature_of_several_is_enough() -> None:
     good = signed_request()
     several = f"v1a,abc v1,bm8= v1,?? {good.headers['webhook-signature']}"
@@ -307,6 +336,8 @@ def test_a_time_in_milliseconds_is_refused() -> None:
         ({**EVENT, "messageId": ""}, "m-1", "not the event's messageId"),
         ({**EVENT, "userId": ""}, "m-1", "neither userId nor anonymousId"),
         (EVENT, "m-2", "not the event's messageId"),
+        ({**EVENT, "event": "Audience Entered"}, "m-1", "does not name it"),
+        ({**EVENT, "event": "Audience Exited", "properties": {}}, "m-1", "does not name it"),
     ],
 )
 def test_a_fault_in_a_signed_event_is_named(event: dict[str, Any], id: str, fault: str) -> None:

@@ -153,6 +153,8 @@ async def test_the_whole_answer_for_one_event(loaded: LoadedConfig) -> None:
             "last_seen": "2026-01-01T00:00:00.000Z",
         },
         "audiences": {},
+        "transitions": [],
+        "signals": [],
         "routes": {"big": True},
         "route_reasons": {},
         "destinations": {"crm": True, "idle": False},

@@ -11,15 +11,16 @@ from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
 from junctor.config.model import Identifier, Identity
+from junctor.model.membership import Goal, TransitionRow
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import IdentityConflict, Merge, Profile
-from junctor.model.record import Record, Rejection
+from junctor.model.record import NewRecord, Record, Rejection
 from junctor.pipeline.audience import Audiences
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.route import Router, RouteRule, Target
 from junctor.sdk.context import SystemClock
-from junctor.store.port import FoldResult, IdentifierKey, Routed, State
+from junctor.store.port import FoldResult, IdentifierKey, Routed, State, StoreUnavailable
 
 from .bodies import T0, named
 
@@ -41,6 +42,16 @@ class MemoryState:
     merged: list[Merge] = field(default_factory=list)
     conflicts: list[IdentityConflict] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    behaviors: dict[int, tuple[bytes, int | None]] = field(default_factory=dict)
+    others: dict[str, tuple[bytes, bytes, int | None]] = field(default_factory=dict)
+    noted: dict[str, str] = field(default_factory=dict)
+    made: list[NewRecord] = field(default_factory=list)
+    """Events that the fold made and nobody has put into the log yet."""
+    moved: list[TransitionRow] = field(default_factory=list)
+    reached: list[Goal] = field(default_factory=list)
+    seen: dict[tuple[str, int], int] = field(default_factory=dict)
+    fails: bool = False
+    """Whether the next commit fails."""
 
     def forget(self) -> None:
         """Nothing that was handed out is kept."""
@@ -52,9 +63,15 @@ class MemoryState:
         return {key: self.identifiers[key] for key in keys if key in self.identifiers}
 
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
-        return {id: Profile.decode(id, self.people[id]) for id in ids if id in self.people}
+        found = {id: Profile.decode(id, self.people[id]) for id in ids if id in self.people}
+        for id, profile in found.items():
+            profile.behavior, profile.due = self.behaviors[id]
+        return found
 
     async def commit(self, result: FoldResult) -> None:
+        if self.fails:
+            self.fails = False
+            raise StoreUnavailable("disk full")
         for key, id in result.identifiers.items():
             if id is None:
                 self.identifiers.pop(key, None)
@@ -63,8 +80,22 @@ class MemoryState:
         for id, profile in result.profiles.items():
             if profile is None:
                 self.people.pop(id, None)
+                self.behaviors.pop(id, None)
             else:
                 self.people[id] = profile.encode()
+                self.behaviors[id] = profile.behavior, profile.due
+        for name, subject in result.subjects.items():
+            if subject is not None:
+                self.others[name] = subject.encode(), subject.behavior, subject.due
+        for name, note in result.notes.items():
+            if note is None:
+                self.noted.pop(name, None)
+            else:
+                self.noted[name] = note
+        self.made += result.derived
+        self.moved += result.transitions
+        self.reached += result.goals
+        self.seen |= result.sessions
         self.routes |= {route.offset: route for route in result.routed}
         self.merged += result.merges
         self.conflicts += result.conflicts
@@ -75,22 +106,47 @@ class MemoryState:
         return {offset: self.routes[offset] for offset in offsets if offset in self.routes}
 
     async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
-        return {}
+        found = {}
+        for key in keys:
+            if key in self.others:
+                record, behavior, due = self.others[key]
+                found[key] = Profile.decode(0, record)
+                found[key].behavior, found[key].due = behavior, due
+        return found
+
+    async def subject_keys(self, sort: str, after: str, limit: int) -> list[str]:
+        keys = sorted(key for key in self.others if key.startswith(f"{sort}:") and key > after)
+        return keys[:limit]
 
     async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
-        return [], []
+        people = sorted((self.behaviors[id][1] or 2**62, id) for id in self.people)
+        others = sorted((one[2] or 2**62, key) for key, one in self.others.items())
+        return (
+            [id for due, id in people if due <= until][:limit],
+            [key for due, key in others if due <= until][:limit],
+        )
 
     async def next_due(self) -> int | None:
-        return None
+        dues = [self.behaviors[id][1] for id in self.people]
+        dues += [one[2] for one in self.others.values()]
+        return min((due for due in dues if due is not None), default=None)
 
     async def profile_ids(self, after: int, limit: int) -> list[int]:
-        return []
+        return sorted(id for id in self.people if id > after)[:limit]
 
     async def survivors(self, ids: Sequence[int]) -> dict[int, int]:
-        return {}
+        merged = {merge.absorbed: merge.survivor for merge in self.merged}
+        found = {}
+        for id in ids:
+            now = id
+            while now in merged:
+                now = merged[now]
+            if now != id:
+                found[id] = now
+        return found
 
     async def notes(self, names: Sequence[str]) -> dict[str, str]:
-        return {}
+        return {name: self.noted[name] for name in names if name in self.noted}
 
     async def merges(self, profile: int) -> list[Merge]:
         return [merge for merge in self.merged if merge.survivor == profile]
@@ -140,9 +196,10 @@ class Town:
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run what never waits: nothing in a town does, and an event loop costs more than the fold."""
+    """Run what never waits, though it may let others have a turn: an event loop costs more."""
     try:
-        work.send(None)
+        while work.send(None) is None:
+            pass
     except StopIteration as done:
         result: T = done.value
         return result

@@ -5,6 +5,7 @@ import junctor.sdk
 PROMISED = {
     "ALL_EVENTS",
     "Accepted",
+    "AudienceSync",
     "AuthenticationFailed",
     "Clock",
     "ConnectorError",
@@ -13,6 +14,7 @@ PROMISED = {
     "Destination",
     "DestinationUnavailable",
     "Disposition",
+    "Drift",
     "Event",
     "EventType",
     "HttpDestination",

@@ -14,15 +14,17 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from junctor.store.port import Store
 
+from .laws_fold import FoldLaws
 from .laws_ledger import LedgerLaws
 from .laws_log import LogLaws
+from .laws_memberships import MembershipLaws
 from .laws_retention import RetentionLaws
 from .laws_state import StateLaws
 from .machine import LedgerMachine
 from .makers import Reopen
 
 
-class StoreLaws(LogLaws, StateLaws, LedgerLaws, RetentionLaws):
+class StoreLaws(LogLaws, StateLaws, FoldLaws, MembershipLaws, LedgerLaws, RetentionLaws):
     """All laws, and the fixtures they ask for."""
 
     @abstractmethod

@@ -1,12 +1,15 @@
 """Audiences in the store: who is in, who came and went, whose time is due."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from junctor.model.membership import Member, TransitionRow
+from junctor.model.membership import Goal, Member, TransitionRow
 from junctor.model.profile import Profile
-from junctor.store.port import FoldResult
+from junctor.store.port import FoldResult, StoreUnavailable
 from junctor.store.sqlite.writer import insert_rows, select_in
 
 _TRANSITION = "audience, version, subject, profile, at, entered, reason"
@@ -14,11 +17,6 @@ _TRANSITION = "audience, version, subject, profile, at, entered, reason"
 
 def write_behavior(connection: sqlite3.Connection, result: FoldResult) -> None:
     """Store what a batch changed of audiences; runs on the writer's thread."""
-    for merge in result.merges:
-        _move(connection, merge.absorbed, merge.survivor)
-    for id, profile in result.profiles.items():
-        if profile is None:
-            _remove(connection, id)
     for row in result.transitions:
         if row.entered:
             connection.execute(
@@ -43,6 +41,12 @@ def write_behavior(connection: sqlite3.Connection, result: FoldResult) -> None:
         (key, s.encode(), s.behavior, s.due) for key, s in result.subjects.items() if s is not None
     ]
     insert_rows(connection, "insert or replace into subjects", subjects)
+    # Last: what was noted of somebody in this batch goes the same way as what was known before.
+    for merge in result.merges:
+        _move(connection, merge.absorbed, merge.survivor)
+    for id, profile in result.profiles.items():
+        if profile is None:
+            _remove(connection, id)
 
 
 def _move(connection: sqlite3.Connection, absorbed: int, survivor: int) -> None:
@@ -94,6 +98,12 @@ def next_due(connection: sqlite3.Connection) -> int | None:
     return min(times, default=None)
 
 
+def session_owners(connection: sqlite3.Connection, session: str) -> list[int]:
+    """Return the profiles that a session belongs to, the one last seen first."""
+    select = "select profile from sessions where id = ? order by seen_at desc limit 10"
+    return [profile for (profile,) in connection.execute(select, (session,))]
+
+
 class SqliteMemberships:
     """Memberships on SQLite."""
 
@@ -103,8 +113,7 @@ class SqliteMemberships:
 
     async def session_owners(self, session: str) -> list[int]:
         """See Memberships."""
-        select = "select profile from sessions where id = ? order by seen_at desc limit 10"
-        return [profile for (profile,) in self._reader.execute(select, (session,))]
+        return session_owners(self._reader, session)
 
     async def members(self, audience: str, after: str, limit: int) -> list[Member]:
         """See Memberships."""
@@ -114,19 +123,75 @@ class SqliteMemberships:
         )
         return [Member(*row) for row in self._reader.execute(select, (audience, after, limit))]
 
-    async def sizes(self) -> dict[str, int]:
+    async def told_by_others(self) -> list[str]:
         """See Memberships."""
-        select = "select audience, count(*) from members group by audience"
-        return dict(self._reader.execute(select))
+        select = "select distinct audience from members where version = 'told'"
+        return [audience for (audience,) in self._reader.execute(select)]
 
-    async def transitions(self, audience: str, since: int, until: int) -> list[TransitionRow]:
+    async def sizes(self) -> dict[str, int]:
+        """See Memberships; with many members it takes a while, so somebody else counts."""
+        (_, _, file), *_ = self._reader.execute("pragma database_list")
+        return await asyncio.to_thread(_sizes, Path(file))
+
+    async def transitions(
+        self,
+        audience: str,
+        since: int,
+        until: int,
+        *,
+        after: TransitionRow | None = None,
+        limit: int | None = None,
+    ) -> list[TransitionRow]:
         """See Memberships."""
+        at, id = (since, 0) if after is None else (after.at, after.id)
         rows = self._reader.execute(
-            f"select {_TRANSITION} from transitions where audience = ? and at >= ? and at < ?"
-            " order by at, id",
-            (audience, since, until),
+            f"select {_TRANSITION}, id from transitions where audience = ? and at < ?"
+            " and (at, id) > (?, ?) order by at, id limit ?",
+            (audience, until, at, id, -1 if limit is None else limit),
         )
         return [
-            TransitionRow(name, version, subject, profile, at, bool(entered), reason)
-            for name, version, subject, profile, at, entered, reason in rows
+            TransitionRow(name, version, subject, profile, at, bool(entered), reason, id)
+            for name, version, subject, profile, at, entered, reason, id in rows
         ]
+
+    async def last_transition(self, audience: str) -> int | None:
+        """See Memberships."""
+        select = "select max(at) from transitions where audience = ?"
+        (at,) = self._reader.execute(select, (audience,)).fetchone()
+        return None if at is None else int(at)
+
+    async def goals(self, audience: str, after: Goal | None, limit: int) -> list[Goal]:
+        """See Memberships."""
+        rows = self._reader.execute(
+            "select audience, profile, offset, at, value from goals"
+            " where audience = ? and (profile, offset) > (?, ?) order by profile, offset limit ?",
+            (audience, *((after.profile, after.offset) if after is not None else (-1, 0)), limit),
+        )
+        return [Goal(*row) for row in rows]
+
+    async def people(self, after: int, limit: int) -> list[Profile]:
+        """See Memberships."""
+        select = "select id, record, behavior, due from profiles where id > ? order by id limit ?"
+        found = []
+        for id, record, behavior, due_at in self._reader.execute(select, (after, limit)):
+            profile = Profile.decode(id, record)
+            profile.behavior, profile.due = behavior, due_at
+            found.append(profile)
+        return found
+
+    async def subject_keys(self, sort: str, after: str, limit: int) -> list[str]:
+        """See Memberships."""
+        first = max(after, f"{sort}:")
+        select = "select key from subjects where key > ? and key < ? order by key limit ?"
+        rows = self._reader.execute(select, (first, f"{sort};", limit))  # ";" follows ":"
+        return [key for (key,) in rows]
+
+
+def _sizes(file: Path) -> dict[str, int]:
+    """Count on a connection of its own: the store's is not held up."""
+    select = "select audience, count(*) from members group by audience"
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute(select))
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the store can't read: {error}") from None

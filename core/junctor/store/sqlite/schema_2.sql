@@ -29,6 +29,7 @@ create table members (
   primary key (audience, subject)
 ) without rowid;
 create index members_by_subject on members (subject);
+create index members_told_by_others on members (audience) where version = 'told';
 -- Every entry and exit.
 create table transitions (
   id integer primary key,

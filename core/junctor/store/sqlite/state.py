@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -19,12 +19,15 @@ _PROFILES_CACHED: Final = 20_000
 _IDENTIFIERS_CACHED: Final = 100_000
 
 Decision = tuple[tuple[str, str], ...]
+Row = tuple[bytes, bytes, int | None]
+"""A profile as it is stored: record, behavior, due. Kept like this it takes a third of the memory,
+costs the garbage collector nothing, and whoever reads has a copy of their own."""
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """A bounded dict that forgets its oldest half when full."""
+    """A bounded dict that forgets, when full, the half that was kept longest ago."""
 
     def __init__(self, limit: int) -> None:
         """Hold up to `limit` entries."""
@@ -32,7 +35,9 @@ class Recent(Generic[K, V]):
         self._limit = limit
 
     def keep(self, entries: dict[K, V]) -> None:
-        """Add or replace entries."""
+        """Add or replace entries; they are the newest then."""
+        for key in entries:
+            self.entries.pop(key, None)
         self.entries.update(entries)
         if len(self.entries) > self._limit:
             for key in list(self.entries)[: self._limit // 2]:
@@ -47,13 +52,15 @@ class _Commit:
     result: FoldResult
     derived: Append | None
     future: asyncio.Future[None]
+    rows: dict[int, Row | None] = field(default_factory=dict)
+    """Profiles as they were stored; None for those removed."""
 
     @property
     def proves_room(self) -> bool:
         return False
 
     def run(self, connection: sqlite3.Connection) -> None:
-        self.state.write(connection, self.result)
+        self.rows = self.state.write(connection, self.result)
         if self.derived is not None:
             self.derived.run(connection)
 
@@ -81,7 +88,7 @@ class SqliteState:
         self._reader = reader
         self._log = log
         self._subjects: Recent[str, Profile] = Recent(_PROFILES_CACHED)
-        self._profiles: Recent[int, Profile] = Recent(_PROFILES_CACHED)
+        self._profiles: Recent[int, Row] = Recent(_PROFILES_CACHED)
         self._identifiers: Recent[IdentifierKey, int] = Recent(_IDENTIFIERS_CACHED)
         self._routings: dict[Decision, int] = {}
         self._decisions: dict[int, Decision] = {}
@@ -105,14 +112,7 @@ class SqliteState:
         found = {key: cached[key] for key in keys if key in cached}
         missing = [key for key in keys if key not in found]
         if missing:
-            by_kind: dict[str, list[str]] = {}
-            for kind, value in missing:
-                by_kind.setdefault(kind, []).append(value)
-            loaded = {
-                (kind, value): profile
-                for kind, values in by_kind.items()
-                for value, profile in _identifiers(self._reader, kind, values)
-            }
+            loaded = load_identifiers(self._reader, missing)
             self._identifiers.keep(loaded)
             found.update(loaded)
         return found
@@ -123,12 +123,10 @@ class SqliteState:
         found = {id: cached[id] for id in ids if id in cached}
         missing = [id for id in ids if id not in found]
         if missing:
-            select = "select id, record, behavior, due from profiles where id"
-            rows = select_in(self._reader, select, missing)
-            loaded = {row[0]: _profile(*row) for row in rows}
+            loaded = _rows(self._reader, missing)
             self._profiles.keep(loaded)
             found.update(loaded)
-        return found
+        return {id: _profile(id, *row) for id, row in found.items()}
 
     async def commit(self, result: FoldResult) -> None:
         """See State."""
@@ -140,7 +138,9 @@ class SqliteState:
         except BaseException:
             self.forget()
             raise
-        self._remember(result)  # only now: until then a reader would bring back what was before
+        _keep(self._identifiers, result.identifiers)  # only now: until then a reader would bring
+        _keep(self._profiles, commit.rows)  # back what was before
+        _keep(self._subjects, result.subjects)
         self.decisions()
 
     def forget(self) -> None:
@@ -149,13 +149,8 @@ class SqliteState:
         self._identifiers.entries.clear()
         self._subjects.entries.clear()
 
-    def _remember(self, result: FoldResult) -> None:
-        _keep(self._identifiers, result.identifiers)
-        _keep(self._profiles, result.profiles)
-        _keep(self._subjects, result.subjects)
-
-    def write(self, connection: sqlite3.Connection, result: FoldResult) -> None:
-        """Store what the fold changed; runs on the writer's thread."""
+    def write(self, connection: sqlite3.Connection, result: FoldResult) -> dict[int, Row | None]:
+        """Store what the fold changed, return the rows of profiles; runs on the writer's thread."""
         rows: list[tuple[Any, ...]] = [
             (kind, value, id) for (kind, value), id in result.identifiers.items() if id is not None
         ]
@@ -165,14 +160,14 @@ class SqliteState:
                 connection.execute(
                     "delete from identifiers where kind = ? and value = ?", (kind, value)
                 )
-        rows = [
-            (id, p.encode(), p.behavior, p.due)
-            for id, p in result.profiles.items()
-            if p is not None
-        ]
+        profiles: dict[int, Row | None] = {
+            id: None if profile is None else (profile.encode(), profile.behavior, profile.due)
+            for id, profile in result.profiles.items()
+        }
+        rows = [(id, *row) for id, row in profiles.items() if row is not None]
         insert_rows(connection, "insert or replace into profiles", rows)
-        for id, profile in result.profiles.items():
-            if profile is None:
+        for id, row in profiles.items():
+            if row is None:
                 connection.execute("delete from profiles where id = ?", (id,))
         for m in result.merges:
             connection.execute(
@@ -196,6 +191,7 @@ class SqliteState:
                 connection.execute(
                     "insert or replace into meta (key, value) values (?, ?)", (name, note)
                 )
+        return profiles
 
     def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
         # by identity: most events of a batch share one decision, and hashing it is not free
@@ -272,6 +268,30 @@ class SqliteState:
             (profile,),
         )
         return [Merge(*row) for row in rows]
+
+
+def load_identifiers(
+    connection: sqlite3.Connection, keys: Sequence[IdentifierKey]
+) -> dict[IdentifierKey, int]:
+    """Return the profile id of each identifier that is known."""
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in keys:
+        by_kind.setdefault(kind, []).append(value)
+    return {
+        (kind, value): profile
+        for kind, values in by_kind.items()
+        for value, profile in _identifiers(connection, kind, values)
+    }
+
+
+def load_profiles(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Profile]:
+    """Return the profiles that exist."""
+    return {id: _profile(id, *row) for id, row in _rows(connection, ids).items()}
+
+
+def _rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Row]:
+    select = "select id, record, behavior, due from profiles where id"
+    return {row[0]: row[1:] for row in select_in(connection, select, ids)}
 
 
 def _profile(id: int, record: bytes, behavior: bytes, due: int | None) -> Profile:

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -11,6 +12,7 @@ from typing import Any, Final, TextIO
 from junctor.store.port import StoreError, StoreLocked, StoreTooNew, StoreUnavailable
 from junctor.store.sqlite.ledger import SqliteLedger
 from junctor.store.sqlite.log import SqliteLog
+from junctor.store.sqlite.lookup import SqliteLookup
 from junctor.store.sqlite.memberships import SqliteMemberships
 from junctor.store.sqlite.state import SqliteState, position
 from junctor.store.sqlite.writer import Writer
@@ -31,6 +33,7 @@ class SqliteStore:
 
     def __init__(
         self,
+        folder: Path,
         lock: TextIO,
         writing: sqlite3.Connection,
         reading: sqlite3.Connection,
@@ -42,6 +45,7 @@ class SqliteStore:
     ) -> None:
         """Use `open`."""
         self._lock = lock
+        self._folder = folder
         self._writing = writing
         self._reading = reading
         self._retention_age = round(retention_age * 1000)
@@ -82,9 +86,9 @@ class SqliteStore:
         try:
             connections.append(writing := _connect(folder / FILE))
             _migrate(writing)
-            connections.append(reading := _connect(folder / FILE, _Reading))
-            reading.execute("pragma query_only = on")
+            connections.append(reading := _connect_reading(folder / FILE))
             return cls(
+                folder,
                 lock,
                 writing,
                 reading,
@@ -109,6 +113,10 @@ class SqliteStore:
         self._reading.close()
         self._writing.close()
         self._lock.close()
+
+    def lookup(self) -> SqliteLookup:
+        """See Store."""
+        return SqliteLookup(partial(_connect_reading, self._folder / FILE))
 
     def problem(self) -> str:
         """See Store."""
@@ -259,6 +267,12 @@ def _connect(
     connection.execute("pragma cache_size = -65536")
     connection.execute("pragma temp_store = memory")
     return connection
+
+
+def _connect_reading(file: Path) -> sqlite3.Connection:
+    reading = _connect(file, _Reading)
+    reading.execute("pragma query_only = on")
+    return reading
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

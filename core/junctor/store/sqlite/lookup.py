@@ -1,0 +1,46 @@
+"""Reads of people from another thread: a connection of its own, and nothing remembered."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from junctor.model.profile import Profile
+from junctor.store.port import IdentifierKey
+from junctor.store.sqlite.memberships import load_subjects, session_owners
+from junctor.store.sqlite.state import load_identifiers, load_profiles
+
+
+class SqliteLookup:
+    """Lookup on SQLite. It sees what is committed; use it on one thread, the one that closes it."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Connect by `connect`, on the first read."""
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
+        """See Lookup."""
+        return load_identifiers(self._reader, keys)
+
+    async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
+        """See Lookup."""
+        return load_profiles(self._reader, ids)
+
+    async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
+        """See Lookup."""
+        return load_subjects(self._reader, keys)
+
+    async def session_owners(self, session: str) -> list[int]:
+        """See Lookup."""
+        return session_owners(self._reader, session)
+
+    async def close(self) -> None:
+        """See Lookup."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,111 @@
+"""Laws of memberships: who is in, who came and went, who reached what was hoped for."""
+
+from junctor.model.membership import Goal, Member, TransitionRow
+from junctor.model.profile import Merge, Profile
+from junctor.store.port import FoldResult, Store
+
+from .makers import T0, Reopen
+
+
+def moved(
+    audience: str, profile: int, at: int, *, entered: bool = True, subject: str = ""
+) -> TransitionRow:
+    return TransitionRow(
+        audience, "v1", subject or str(profile), profile, T0 + at, entered, "event"
+    )
+
+
+def reached(profile: int, offset: int, value: float | None = None) -> Goal:
+    return Goal("buyers", profile, offset, T0 + offset, value)
+
+
+class MembershipLaws:
+    """What every Memberships promises."""
+
+    async def test_a_new_store_has_no_members(self, store: Store) -> None:
+        memberships = store.memberships
+        assert await memberships.members("buyers", "", 10) == []
+        assert await memberships.sizes() == {}
+        assert await memberships.transitions("buyers", 0, 2**60) == []
+        assert await memberships.last_transition("buyers") is None
+        assert await memberships.goals("buyers", None, 10) == []
+        assert await memberships.people(0, 10) == []
+        assert await memberships.subject_keys("account", "", 10) == []
+        assert await memberships.session_owners("s") == []
+
+    async def test_members_are_those_who_entered_and_did_not_leave(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        rows = [
+            moved("buyers", 1, 1), moved("buyers", 2, 2), moved("loyal", 2, 2),
+            moved("buyers", 1, 3, entered=False), moved("buyers", 3, 4),
+        ]  # fmt: skip
+        await store.state.commit(FoldResult(1, transitions=rows[:3]))
+        await store.state.commit(FoldResult(2, transitions=rows[3:]))
+        for again in (False, True):
+            memberships = (await reopen() if again else store).memberships
+            found = await memberships.members("buyers", "", 10)
+            assert found == [Member("2", T0 + 2), Member("3", T0 + 4)]
+            assert await memberships.members("buyers", "2", 10) == found[1:]
+            assert await memberships.members("buyers", "", 1) == found[:1]
+            assert await memberships.sizes() == {"buyers": 2, "loyal": 1}
+            assert await memberships.last_transition("buyers") == T0 + 4
+
+    async def test_transitions_are_read_by_time_and_piece_by_piece(self, store: Store) -> None:
+        rows = [moved("buyers", n, n // 3, entered=n % 2 == 0) for n in range(10)]
+        others = [moved("loyal", n, n) for n in range(10)]
+        await store.state.commit(FoldResult(1, transitions=[*rows, *others]))
+        memberships = store.memberships
+        assert await memberships.transitions("buyers", 0, 2**60) == rows
+        assert await memberships.transitions("buyers", T0 + 1, T0 + 3) == rows[3:9]
+        pieces: list[TransitionRow] = []
+        while piece := await memberships.transitions(
+            "buyers", T0, T0 + 4, after=pieces[-1] if pieces else None, limit=4
+        ):
+            assert len(piece) <= 4
+            pieces += piece
+        assert pieces == rows
+
+    async def test_goals_are_read_by_profile_and_kept_once(self, store: Store) -> None:
+        goals = [reached(1, 5, 9.5), reached(1, 8), reached(2, 6, 0.0)]
+        await store.state.commit(FoldResult(8, goals=[*reversed(goals), goals[0]]))
+        found: list[Goal] = []
+        while piece := await store.memberships.goals("buyers", found[-1] if found else None, 2):
+            assert len(piece) <= 2
+            found += piece
+        assert found == goals
+        assert await store.memberships.goals("loyal", None, 10) == []
+
+    async def test_a_merge_gives_goals_and_sessions_to_the_survivor(self, store: Store) -> None:
+        await store.state.commit(
+            FoldResult(
+                1,
+                goals=[reached(1, 5), reached(2, 6)],
+                sessions={("s", 2): T0},
+                transitions=[moved("buyers", 2, 1), moved("buyers", 2, 1, subject="2/s")],
+            )
+        )
+        await store.state.commit(FoldResult(2, merges=[Merge(7, T0, 1, 2, b"", b"")]))
+        assert await store.memberships.goals("buyers", None, 10) == [reached(1, 5), reached(1, 6)]
+        assert await store.memberships.session_owners("s") == [1]
+        assert await store.memberships.members("buyers", "", 10) == []
+
+    async def test_everybody_is_read_in_order_and_is_the_reader_s_own(self, store: Store) -> None:
+        people = {
+            id: Profile(id, {"user_id": [f"u-{id}"]}, behavior=b"[]", due=id) for id in (3, 1, 7)
+        }
+        await store.state.commit(FoldResult(7, profiles=people))
+        found = await store.memberships.people(0, 2)
+        assert [(one.id, one.behavior, one.due) for one in found] == [(1, b"[]", 1), (3, b"[]", 3)]
+        assert [one.id for one in await store.memberships.people(3, 9)] == [7]
+        found[0].identifiers.clear()
+        [kept] = (await store.state.profiles([1])).values()
+        assert kept.identifiers == {"user_id": ["u-1"]}
+
+    async def test_subjects_are_listed_by_sort(self, store: Store) -> None:
+        keys = ["account:a", "account:b", "account_id:x", "accounts:y", "user_id:a:b"]
+        await store.state.commit(FoldResult(1, subjects={key: Profile(0) for key in keys}))
+        memberships = store.memberships
+        assert await memberships.subject_keys("account", "", 10) == ["account:a", "account:b"]
+        assert await memberships.subject_keys("account", "account:a", 10) == ["account:b"]
+        assert await memberships.subject_keys("user_id", "", 10) == ["user_id:a:b"]
