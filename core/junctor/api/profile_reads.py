@@ -86,22 +86,22 @@ class ProfileReads:
     async def read(self, ids: Sequence[Mapping[str, str]], wanted: Wanted) -> Sequence[Reading]:
         """See Reads."""
         keys = [_keys(one) for one in ids]
-        known = await self._lookup.resolve(list({key for some in keys for key in some}))
-        owners: list[int | None] = []
-        for one, some in zip(ids, keys, strict=True):
-            owner = next((known[key] for key in some if key in known), None)
-            if owner is None and SESSION_ID in one:
-                owner = next(iter(await self._lookup.session_owners(one[SESSION_ID])), None)
-            owners.append(owner)
-        profiles = await self._lookup.profiles(list({id for id in owners if id is not None}))
+        known = await self._lookup.find(list({key for some in keys for key in some}))
         now = round(self._clock.now() * 1000)
         readings = []
-        for one, owner in zip(ids, owners, strict=True):
-            profile = profiles.get(owner) if owner is not None else None
+        for one, some in zip(ids, keys, strict=True):
+            profile = next((known[key] for key in some if key in known), None)
+            if profile is None and SESSION_ID in one:
+                profile = await self._owner(one[SESSION_ID])
             person = self._person(profile, one, now) if profile is not None else None
             subjects = await self._subjects(one, wanted, now)
             readings.append(self._reading(person, subjects, wanted, now))
         return readings
+
+    async def _owner(self, session: str) -> Profile | None:
+        for id in await self._lookup.session_owners(session):
+            return (await self._lookup.profiles([id])).get(id)
+        return None
 
     def _person(self, profile: Profile, ids: Mapping[str, str], now: int) -> _Person:
         behavior = Behavior.decode(profile.behavior)

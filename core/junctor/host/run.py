@@ -26,8 +26,10 @@ AT_ONCE: Final = 1
 _SWITCH_INTERVAL: Final = 0.0002
 """Seconds a thread may hold the interpreter: neither reads nor the store's writer wait for long."""
 
-_GC_THRESHOLDS: Final = (50_000, 50, 100)
-"""Events are trees, not cycles: the defaults made an event a quarter dearer; see ADR 0017."""
+_GC_THRESHOLDS: Final = (2_000, 5, 2**30)
+"""Small collections only: a large one stops all threads for tens of milliseconds; see ADR 0017."""
+_COLLECT_SECONDS: Final = 600.0
+"""Between two collections of everything: events are trees, not cycles, and leave little."""
 
 Wish = Literal["stop", "reload"]
 
@@ -77,10 +79,18 @@ async def _serve(
             f"can't listen: {error.strerror or error}; stop the program that listens there,"
             " or change server.listen or admin.listen"
         ) from None
+    collecting = asyncio.create_task(_collect_now_and_then())
     while await wishes.get() == "reload":
         await _reload(hub, environ, logger)
+    collecting.cancel()
     logger.info("stopping", drain_seconds=loaded.config.server.drain_timeout)
     await hub.stop()
+
+
+async def _collect_now_and_then() -> None:
+    while True:
+        await asyncio.sleep(_COLLECT_SECONDS)
+        gc.collect()
 
 
 def _listen_to_signals(logger: FilteringBoundLogger) -> asyncio.Queue[Wish]:

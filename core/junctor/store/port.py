@@ -258,8 +258,8 @@ class Memberships(Protocol):
 class Lookup(Protocol):
     """Reads of people on a thread of their own: what is committed."""
 
-    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
-        """See State."""
+    async def find(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, Profile]:
+        """Return the profile of each identifier that is known."""
         ...
 
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:

@@ -2,11 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from junctor.model.profile import Profile
 from junctor.store.port import IdentifierKey
 from junctor.store.sqlite.memberships import load_subjects, session_owners
-from junctor.store.sqlite.state import load_identifiers, load_profiles
+from junctor.store.sqlite.state import load_profiles, stored_profile
+from junctor.store.sqlite.writer import select_in
+
+_FIND: Final = (
+    "select value, id, record, behavior, due from identifiers"
+    " join profiles on profiles.id = identifiers.profile where kind = ? and value"
+)
 
 
 class SqliteLookup:
@@ -23,9 +30,16 @@ class SqliteLookup:
             self._connection = self._connect()
         return self._connection
 
-    async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
-        """See Lookup."""
-        return load_identifiers(self._reader, keys)
+    async def find(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, Profile]:
+        """See Lookup. One statement a kind: each lets other threads have the interpreter."""
+        by_kind: dict[str, list[str]] = {}
+        for kind, value in keys:
+            by_kind.setdefault(kind, []).append(value)
+        found = {}
+        for kind, values in by_kind.items():
+            for value, *row in select_in(self._reader, _FIND, values, (kind,)):
+                found[kind, value] = stored_profile(*row)
+        return found
 
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
         """See Lookup."""

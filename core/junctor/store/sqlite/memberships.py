@@ -76,7 +76,7 @@ def load_subjects(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[s
     found = {}
     for key, record, behavior, due_at in select_in(connection, select, keys):
         subject = found[key] = Profile.decode(0, record)
-        subject.behavior, subject.due = behavior, due_at
+        subject.subject, subject.behavior, subject.due = key, behavior, due_at
     return found
 
 

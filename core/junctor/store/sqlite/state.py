@@ -126,7 +126,7 @@ class SqliteState:
             loaded = _rows(self._reader, missing)
             self._profiles.keep(loaded)
             found.update(loaded)
-        return {id: _profile(id, *row) for id, row in found.items()}
+        return {id: stored_profile(id, *row) for id, row in found.items()}
 
     async def commit(self, result: FoldResult) -> None:
         """See State."""
@@ -286,7 +286,7 @@ def load_identifiers(
 
 def load_profiles(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Profile]:
     """Return the profiles that exist."""
-    return {id: _profile(id, *row) for id, row in _rows(connection, ids).items()}
+    return {id: stored_profile(id, *row) for id, row in _rows(connection, ids).items()}
 
 
 def _rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Row]:
@@ -294,7 +294,8 @@ def _rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Row]:
     return {row[0]: row[1:] for row in select_in(connection, select, ids)}
 
 
-def _profile(id: int, record: bytes, behavior: bytes, due: int | None) -> Profile:
+def stored_profile(id: int, record: bytes, behavior: bytes, due: int | None) -> Profile:
+    """Return the profile of a row of `profiles`."""
     profile = Profile.decode(id, record)
     profile.behavior, profile.due = behavior, due
     return profile
