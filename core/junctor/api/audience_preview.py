@@ -225,7 +225,7 @@ class Preview:
             after = keys[-1]
             await self._pace.rest()
         for key in [key for key in self._subjects if key.partition(":")[0] == sort]:
-            subject = Profile(0, first_seen=self._first_seen[key])
+            subject = Profile(0, first_seen=self._first_seen[key], subject=key)
             behavior = self._revised(subject, self._subjects.take(key), sort)
             self._count(subject, behavior, None, {"subject": key})
 

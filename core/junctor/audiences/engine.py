@@ -260,7 +260,7 @@ class Engine:
         session: str | None,
         ghosts: dict[tuple[int, str], Membership],
     ) -> None:
-        """Join the memberships; those that only the absorbed profile had are told as left."""
+        """Join the memberships; those that only the absorbed profile had go into `ghosts`."""
         for name, other in theirs.memberships.items():
             compiled = self.program.audiences.get(name)
             if compiled is None:
@@ -276,6 +276,8 @@ class Engine:
             if other.holds and (not known.holds or other.holds_since < known.holds_since):
                 known.holds, known.holds_since = True, other.holds_since
                 known.holds_at = other.holds_at
+            elif not (other.holds or known.holds):
+                known.holds_since = max(known.holds_since, other.holds_since)
 
     def _revise(
         self,
@@ -530,22 +532,24 @@ class _Run:
             known = scope.memberships[compiled.name] = Membership()
         at = self.times.get((compiled.name, session or ""), self.now)
         late = self.late or self.moment < known.holds_at
+        ghost = self.ghosts.pop((compiled.number, session or ""), None)
+        if ghost is not None:
+            known.member = True  # by the rules for members it is decided who stays one
         following = look(
             compiled.audience, known, verdict, now=at,
             moment=self.moment if self.reason == EVENT else (at, 0),
             left_by_event=left_by_event, left_while=left_while,
         )  # fmt: skip
         scope.set_due(compiled.name, following.at, following.quiet_at)
-        ghost = self.ghosts.pop((compiled.number, session or ""), None)
-        leaves = following.leave or (ghost is not None and not following.enter)
-        if not (following.enter or leaves):
+        enters = following.enter or (ghost is not None and not following.leave)
+        if not (enters or following.leave):
             return False
-        if following.enter:
+        if enters:
             known.ids = dict(self.ids)
         elif ghost is not None:
             known.ids = ghost.ids
         reason = LATE_EVENT if self.reason == EVENT and late else self.reason
-        self._turn(compiled, known, at, following.enter, reason, session)
+        self._turn(compiled, known, at, enters, reason, session)
         return True
 
     def _turn(

@@ -91,7 +91,7 @@ class KnownNode:
 
 @dataclass(frozen=True, slots=True)
 class SampleNode:
-    """The profile is in a stable share."""
+    """The profile, or the account or the like, is in a stable share."""
 
     fraction: float
     salt: str
@@ -105,7 +105,8 @@ class SampleNode:
         return Facts(round(self._place(moment), 4))
 
     def _place(self, moment: Moment) -> float:
-        text = f"{self.salt}:{public_id(moment.profile.id)}"
+        who = moment.profile.subject or public_id(moment.profile.id)
+        text = f"{self.salt}:{who}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 

@@ -35,6 +35,8 @@ class Profile:
     """States and memberships over time, encoded; see audiences/behavior.py."""
     due: int | None = None
     """When time alone changes something of it, epoch milliseconds."""
+    subject: str = ""
+    """`KIND:VALUE` of a subject that is no person (`id` 0): an account or the like."""
     size: int = 0
     """About how many bytes it takes encoded: as last measured, plus what was learned since."""
     _plain: tuple[Any, Any, Any, Any] | None = None

@@ -362,7 +362,7 @@ class AudienceBatch:
         engine = self.stage.engine
         engine.fill(self._behavior(profile), seen, _of_sort(wanted, USER, SESSION))
         for sort, key in self.stage.subject_keys(seen.body, identifiers):
-            subject = self.subjects.setdefault(key, Profile(0, first_seen=seen.at))
+            subject = self.subjects.setdefault(key, Profile(0, first_seen=seen.at, subject=key))
             behavior = self._subject_behavior(key, subject)
             _teach(subject, sort, seen)
             engine.fill(behavior, seen, _of_sort(wanted, sort), key=sort)
@@ -406,7 +406,7 @@ class AudienceBatch:
         subject = self.subjects.get(key)
         born = subject is None
         if subject is None:
-            subject = self.subjects[key] = Profile(0, first_seen=seen.at)
+            subject = self.subjects[key] = Profile(0, first_seen=seen.at, subject=key)
         else:
             self.pass_time_of_subject(key, subject, seen.received_at)
         behavior = self._subject_behavior(key, subject)

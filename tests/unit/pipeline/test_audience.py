@@ -179,6 +179,21 @@ def test_a_membership_that_only_the_absorbed_had_and_loses_is_told_as_left() -> 
     assert town.members == {("lost", "1")}
 
 
+def test_a_membership_of_the_absorbed_that_is_held_lasts_as_long_as_it_would_have() -> None:
+    town = Lively('[audiences.held]\nall = [{ event = "Seen", within = "1h" }]\nhold = "2h"\n')
+    town.does("ada", "Other")
+    town.happens({"type": "track", "anonymousId": "x", "event": "Seen"})
+    town.passes(2 * HOUR)
+    town.happens({"type": "identify", "userId": "ada", "anonymousId": "x"})
+    assert town.members == {("held", "1")}
+    town.passes(4 * HOUR)
+    assert town.told == [
+        ("x", "held", True, 0, "event"),
+        ("ada", "held", True, 2 * HOUR, "merge"),
+        ("ada", "held", False, 3 * HOUR, "time"),
+    ]
+
+
 def test_what_is_due_for_both_at_a_merge_leaves_no_member_behind() -> None:
     town = Lively('[audiences.pro]\nevent = "Seen"\nsettle = "1h"\n')
     town.does("ada", "Paid")
@@ -299,6 +314,18 @@ def test_an_account_has_the_events_of_all_its_people_and_its_own_traits() -> Non
     assert town.members == set()
 
 
+def test_a_sample_of_accounts_takes_some_of_them() -> None:
+    town = Lively(
+        '[audiences.half]\nkey = "account"\nall = [{ sample = "50%" }, { event = "Seen" }]\n'
+    )
+    for number in range(40):
+        town.does(f"u{number}", "Seen", context={"groupId": f"g{number}"})
+    assert 10 < len(town.members) < 30
+    chosen = town.members
+    town.starts()
+    assert town.members == chosen
+
+
 def test_an_audience_may_be_keyed_by_any_kind_of_identifier() -> None:
     town = Lively('[audiences.seen]\nkey = "user_id"\nevent = "Seen"\ncount = 2\n')
     town.does("ada", "Seen")
@@ -357,6 +384,17 @@ def test_time_that_could_not_be_stored_passes_later_at_its_own_time() -> None:
     town.passes(2 * HOUR)
     assert town.told[-1] == ("ada", "hot", False, HOUR, "time")
     assert len(town.told) == 2
+
+
+def test_a_read_is_right_though_no_timer_has_fired() -> None:
+    town = Lively(HOT)
+    for _ in range(2):
+        town.does("ada", "Seen")
+    town.sleeps(HOUR - 1)
+    assert town.inside("ada") == {"hot"}
+    town.sleeps(HOUR)
+    assert town.inside("ada") == set()
+    assert len(town.told) == 1, "a read tells nobody"
 
 
 def test_a_restart_after_a_due_time_tells_it_at_its_own_time() -> None:

@@ -110,8 +110,8 @@ class MemoryState:
         for key in keys:
             if key in self.others:
                 record, behavior, due = self.others[key]
-                found[key] = Profile.decode(0, record)
-                found[key].behavior, found[key].due = behavior, due
+                subject = found[key] = Profile.decode(0, record)
+                subject.subject, subject.behavior, subject.due = key, behavior, due
         return found
 
     async def subject_keys(self, sort: str, after: str, limit: int) -> list[str]:
