@@ -29,9 +29,9 @@ from junctor.audiences.words import in_words
 from junctor.model.membership import Member
 from junctor.model.profile import Profile, public_id
 from junctor.model.record import Record
-from junctor.pipeline.audience import seen_of
 from junctor.pipeline.backfill import HISTORY
 from junctor.pipeline.normalize import canonical
+from junctor.pipeline.seen import seen_of
 from junctor.sdk.event import iso_time
 
 SESSION_ID: Final = "session_id"

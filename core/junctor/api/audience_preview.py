@@ -22,9 +22,10 @@ from junctor.audiences.program import Compiled
 from junctor.audiences.shares import wilson
 from junctor.model.profile import Profile, public_id
 from junctor.model.record import Record
-from junctor.pipeline.audience import Audiences, ranks, seen_of
+from junctor.pipeline.audience import Audiences
 from junctor.pipeline.backfill import KINDS, STALE, starts
 from junctor.pipeline.normalize import canonical
+from junctor.pipeline.seen import ranks, seen_of
 from junctor.sdk.event import iso_time
 
 MOST_PEOPLE: Final = 100_000

@@ -21,7 +21,7 @@ from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Merge, Profile, public_id
 from junctor.model.record import Record
-from junctor.pipeline.audience import ENTERED, EXITED
+from junctor.pipeline.derived import ENTERED, EXITED
 from junctor.pipeline.flow import UNPROCESSABLE, Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.ingest import Intake

@@ -1,8 +1,7 @@
 """Which audiences a person entered or left by an event, or by time; signals; figures of profiles.
 
-The engine does the work (`junctor/audiences`). Here records become what it looks at, and what it
-finds becomes events of the hub's own: Segment Engage's `Audience Entered` and `Audience Exited`
-[Segment, using Engage data], and `signal:NAME`.
+The engine does the work (`junctor/audiences`). It is handed what happened (`seen.py`), and what it
+finds becomes events of the hub's own (`derived.py`).
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,19 +16,19 @@ from junctor.audiences.engine import BACKFILL, Changes, Emission, Engine, Transi
 from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.patterns import Fits, compile_pattern
-from junctor.audiences.presence import EXIT, IDLE
 from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen, reader
 from junctor.model.membership import Goal, Told, TransitionRow
 from junctor.model.profile import Figures, Profile
 from junctor.model.record import NewRecord, Record
-from junctor.pipeline.normalize import canonical, format_time, identifier_text
+from junctor.pipeline.derived import ids_of, signal_event, subject_ids, transition_event
+from junctor.pipeline.figures import figures_of
+from junctor.pipeline.normalize import canonical, identifier_text
+from junctor.pipeline.seen import ranks, seen_of, together
 from junctor.pipeline.turns import in_turns
 from junctor.sdk.context import Clock
 from junctor.store.dedupe import dedupe_key
 from junctor.store.port import FoldResult, IdentifierKey, State
 
-ENTERED: Final = "Audience Entered"
-EXITED: Final = "Audience Exited"
 TOLD: Final = "told"
 """Version of an audience that another hub computed."""
 GONE: Final = ""
@@ -39,47 +38,6 @@ Fetch = Callable[[Sequence[int]], Awaitable[Sequence[Record]]]
 NO_NOTES: Final[Mapping[str, str | None]] = MappingProxyType({})
 _NEAR: Final = 100
 """How far from its offset the place of an event may be in the order of events."""
-_NAMED: Final = {"page": "page_view", "screen": "screen_view"}
-
-
-def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen:
-    """Return an event as conditions see it."""
-    context = body.get("context")
-    session = identifier_text(context.get("sessionId")) if isinstance(context, dict) else None
-    name = _NAMED.get(body["type"], "")
-    if body["type"] == "track" and isinstance(said := body.get("event"), str):
-        name = said
-        if name == EXIT and record.source == HUB and not _heartbeats(context):
-            name = IDLE
-    return Seen(name, body, at, rank, record.received_at, session or "", record.source)
-
-
-def ranks(events: Sequence[tuple[Record, Mapping[str, Any], int]]) -> dict[int, int]:
-    """Return the rank of each record (with body and time) by its offset: its place among events of
-    the same time.
-
-    Of one sender's those received together are in order of message id, whichever way they lie in
-    their batch. All others keep the log's order, so that a rank does not depend on who is folded
-    with whom; what the hub made stays behind its cause.
-    """
-    found = {record.offset: record.offset * RANKS_PER_OFFSET for record, _, _ in events}
-    together: dict[Any, list[Record]] = {}
-    for record, body, at in events:
-        if record.source != HUB:
-            together.setdefault(_together(record, body, at), []).append(record)
-    for records in together.values():
-        if len(records) > 1:
-            places = sorted(record.offset for record in records)
-            records.sort(key=lambda record: record.message_id)
-            for place, record in zip(places, records, strict=True):
-                found[record.offset] = place * RANKS_PER_OFFSET
-    return found
-
-
-def _together(record: Record, body: Mapping[str, Any], at: int) -> tuple[int, int, str]:
-    """Return what events have in common that change places: time, receipt and sender."""
-    sender = body.get("anonymousId") or body.get("userId")
-    return at, record.received_at, str(sender)
 
 
 class Audiences:
@@ -149,19 +107,7 @@ class Audiences:
 
     def figures(self, profile: Profile, at: int) -> Figures:
         """Return a person's attributes and scores, each computed when somebody asks for it."""
-        program = self.engine.program
-        if not program.attributes and not program.scores:
-            return {}, {}
-        held = _Held(profile, at)
-        attributes = {
-            name: lambda read=read: read.value(held.states, at)
-            for name, read in program.attributes.items()
-        }
-        scores = {
-            name: lambda read=read: read.value(held.states, at, at)
-            for name, read in program.scores.items()
-        }
-        return LazyMapping(attributes), LazyMapping(scores)
+        return figures_of(self.engine.program, profile, at)
 
     def goals(self, seen: Seen, profile: int, offset: int) -> list[Goal]:
         """Return the goals that an event reaches."""
@@ -192,7 +138,7 @@ class Audiences:
         common = {}
         for offset, record in by_offset.items():
             if record.source != HUB:
-                common[offset] = key = _together(record, *canonical(record))
+                common[offset] = key = together(record, *canonical(record))
                 alike.setdefault(key, []).append(record)
         found = {}
         for place in places:
@@ -210,41 +156,6 @@ class Audiences:
     def now(self) -> int:
         """Return the time by the hub's clock, in epoch milliseconds."""
         return round(self._clock.now() * 1000)
-
-
-class LazyMapping(Mapping[str, Any]):
-    """A mapping whose values are computed when they are asked for."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
-        """Compute by `makers`."""
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> Any:
-        """Return the value of `name`, computed now."""
-        return self._makers[name]()
-
-    def __iter__(self) -> Any:
-        """Iterate over the names."""
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._makers)
-
-
-@dataclass(slots=True)
-class _Held:
-    """A person's states, decoded once, by the first figure that is asked for."""
-
-    profile: Profile
-    at: int
-    _states: Mapping[str, Any] | None = None
-
-    @property
-    def states(self) -> Mapping[str, Any]:
-        if self._states is None:
-            self._states = Behavior.decode(self.profile.behavior).own.states
-        return self._states
 
 
 @dataclass(slots=True)
@@ -411,7 +322,7 @@ class AudienceBatch:
             self.pass_time_of_subject(key, subject, seen.received_at)
         behavior = self._subject_behavior(key, subject)
         _teach(subject, sort, seen)
-        ids = _subject_ids(key)
+        ids = subject_ids(key)
         changes = self.stage.engine.observe(subject, behavior, seen, ids, key=sort, born=born)
         self._take_subject(key, changes)
 
@@ -421,7 +332,7 @@ class AudienceBatch:
         behavior = self._subject_behavior(key, subject)
         changes = Changes()
         sort = key.partition(":")[0]
-        self.stage.engine.advance(subject, behavior, now, _subject_ids(key), changes, key=sort)
+        self.stage.engine.advance(subject, behavior, now, subject_ids(key), changes, key=sort)
         self._take_subject(key, changes)
 
     def _subject_behavior(self, key: str, subject: Profile) -> Behavior:
@@ -475,25 +386,8 @@ class AudienceBatch:
             ),
             transition.session,
         )  # fmt: skip
-        name = ENTERED if transition.entered else EXITED
-        body: dict[str, Any] = {
-            "type": "track",
-            "event": name,
-            **(transition.ids or ids_of(profile, {})),
-            "timestamp": format_time(transition.at),
-            "properties": {
-                "audience_key": audience.name,
-                audience.name: transition.entered,
-                "reason": transition.reason,
-            },
-            "context": _transition_context(profile, transition, subject, behavior),
-        }
-        word = "entered" if transition.entered else "exited"
-        message_id = (
-            f"{audience.name}/{word}/{subject}/{transition.version}/{transition.number}"
-            f"/{transition.at}"
-        )
-        self._append(message_id, body)
+        consent = behavior.consent[2] if behavior.consent is not None else None
+        self._append(transition_event(profile, transition, subject, consent))
 
     def _note(self, profile: Profile, row: TransitionRow, session: str | None) -> None:
         ids = {kind: tuple(values) for kind, values in profile.identifiers.items()}
@@ -512,8 +406,8 @@ class AudienceBatch:
             row = TransitionRow(name, TOLD, str(profile.id), profile.id, at, member, "event")
             self._note(profile, row, None)
 
-    def _append(self, message_id: str, body: dict[str, Any]) -> None:
-        body["messageId"] = message_id
+    def _append(self, body: dict[str, Any]) -> None:
+        message_id = body["messageId"]
         self.derived.append(
             NewRecord(
                 HUB, message_id, self.stage.now(), False, dedupe_key(HUB, message_id),
@@ -561,77 +455,8 @@ class AudienceBatch:
             self._bodies |= await self.stage.bodies(missing)
         for one, offset in zip(self._pending, wanted, strict=True):
             message_id, cause = self._bodies.get(offset, (f"offset-{offset}", {}))
-            emission = one.emission
-            name, at = emission.name, emission.completion.at
-            context = cause.get("context")
-            context = dict(context) if isinstance(context, dict) else {}
-            context["junctor"] = {"cause": message_id}
-            if name in (EXIT, IDLE):
-                context["junctor"]["heartbeats"] = name == EXIT
-            properties = cause.get("properties")
-            body: dict[str, Any] = {
-                "type": "track",
-                "event": EXIT if name == IDLE else name,
-                **ids_of(one.profile, cause),
-                "timestamp": format_time(at),
-                "properties": properties if isinstance(properties, dict) else {},
-                "context": context,
-            }
-            self._append(f"{message_id}/{name}", body)
+            self._append(signal_event(one.profile, one.emission, message_id, cause))
         self._pending.clear()
-
-
-def ids_of(profile: Profile, body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ids by which a person is told to destinations: the newest, the event's own first.
-
-    Empty for one who has neither user id nor anonymous id.
-    """
-    ids = {}
-    for field_name, kind in (("userId", "user_id"), ("anonymousId", "anonymous_id")):
-        known = profile.identifiers.get(kind)
-        own = body.get(field_name)
-        if isinstance(own, str) and known and own in known:
-            ids[field_name] = own
-        elif known:
-            ids[field_name] = known[-1]
-    return ids
-
-
-def _transition_context(
-    profile: Profile, transition: Transition, subject: str, behavior: Behavior
-) -> dict[str, Any]:
-    audience = transition.audience
-    context: dict[str, Any] = {
-        "personas": {
-            "computation_class": "audience",
-            "computation_id": f"{audience.name}@{transition.version}",
-            "computation_key": audience.name,
-            "namespace": HUB,
-            "space_id": HUB,
-        },
-    }
-    email = profile.traits.get("email")
-    known = profile.identifiers.get("email")
-    if email is not None and isinstance(email[0], str):
-        context["traits"] = {"email": email[0]}
-    elif known:
-        context["traits"] = {"email": known[-1]}
-    if not transition.ids:
-        context["externalIds"] = [
-            {"id": values[-1], "type": kind, "collection": "users", "encoding": "none"}
-            for kind, values in profile.identifiers.items()
-            if values
-        ]
-    if behavior.consent is not None:
-        context["consent"] = behavior.consent[2]
-    if transition.session is not None:
-        context["sessionId"] = transition.session
-    if profile.id == 0:
-        kind, _, value = subject.partition(":")
-        context["groupId" if kind == ACCOUNT else kind] = value
-    if transition.reason == BACKFILL and not audience.notify_backfill:
-        context[HUB] = {"silent": True}
-    return context
 
 
 def _teach(subject: Profile, sort: str, seen: Seen) -> None:
@@ -643,12 +468,6 @@ def _teach(subject: Profile, sort: str, seen: Seen) -> None:
         for name, value in traits.items():
             if name not in subject.traits or subject.traits[name][1] <= seen.at:
                 subject.traits[name] = (value, seen.at)
-
-
-def _subject_ids(key: str) -> dict[str, str]:
-    kind, _, value = key.partition(":")
-    fields = {"user_id": "userId", "anonymous_id": "anonymousId"}
-    return {fields[kind]: value} if kind in fields else {}
 
 
 def _person(profile: Profile, session: str | None) -> str:
@@ -671,8 +490,3 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
-
-
-def _heartbeats(context: Any) -> bool:
-    said = context.get(HUB) if isinstance(context, dict) else None
-    return isinstance(said, dict) and said.get("heartbeats") is True

@@ -16,9 +16,10 @@ from junctor.audiences.canonical import version
 from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import SESSION, USER, Definitions
 from junctor.audiences.program import Program
-from junctor.pipeline.audience import AudienceBatch, Audiences, seen_of
+from junctor.pipeline.audience import AudienceBatch, Audiences
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.normalize import canonical
+from junctor.pipeline.seen import seen_of
 from junctor.store.port import EventLog, FoldResult, Memberships, State
 
 KINDS: Final = "audience kinds"

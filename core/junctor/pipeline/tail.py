@@ -7,7 +7,7 @@ from typing import Final
 from junctor.model.record import Record
 from junctor.store.port import Appended, EventLog
 
-MOST_BYTES: Final = 16 * 2**20
+MOST_BYTES: Final = 8 * 2**20
 """JSON kept for a fold that lags, parsed as well, which takes several times that; beyond it the
 fold reads the log."""
 

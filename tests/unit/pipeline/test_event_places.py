@@ -11,7 +11,8 @@ from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
 from junctor.audiences.seen import RANKS_PER_OFFSET
 from junctor.model.record import Record
-from junctor.pipeline.audience import Audiences, ranks
+from junctor.pipeline.audience import Audiences
+from junctor.pipeline.seen import ranks
 from junctor.sdk.context import SystemClock
 from tests.unit.pipeline.bodies import T0
 from tests.unit.pipeline.town import finish

@@ -1,0 +1,121 @@
+"""Events that the hub makes: of audiences entered and left, and of signals.
+
+The former have Segment Engage's form [Segment, using Engage data].
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from junctor.audiences.engine import BACKFILL, Emission, Transition
+from junctor.audiences.nodes import ACCOUNT
+from junctor.audiences.presence import EXIT, IDLE
+from junctor.audiences.seen import HUB
+from junctor.model.profile import Profile
+from junctor.pipeline.normalize import format_time
+
+ENTERED: Final = "Audience Entered"
+EXITED: Final = "Audience Exited"
+
+
+def transition_event(
+    profile: Profile, transition: Transition, subject: str, consent: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the event of an entry or exit; `subject` names who, `consent` is what they gave."""
+    audience = transition.audience
+    word = "entered" if transition.entered else "exited"
+    return {
+        "type": "track",
+        "event": ENTERED if transition.entered else EXITED,
+        "messageId": f"{audience.name}/{word}/{subject}/{transition.version}"
+        f"/{transition.number}/{transition.at}",
+        **(transition.ids or ids_of(profile, {})),
+        "timestamp": format_time(transition.at),
+        "properties": {
+            "audience_key": audience.name,
+            audience.name: transition.entered,
+            "reason": transition.reason,
+        },
+        "context": _context(profile, transition, subject, consent),
+    }
+
+
+def signal_event(
+    profile: Profile, emission: Emission, message_id: str, cause: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the event of a signal, or of an exit by silence, which the event `cause` completed."""
+    name = emission.name
+    context = cause.get("context")
+    context = dict(context) if isinstance(context, dict) else {}
+    context[HUB] = {"cause": message_id}
+    if name in (EXIT, IDLE):
+        context[HUB]["heartbeats"] = name == EXIT
+    properties = cause.get("properties")
+    return {
+        "type": "track",
+        "event": EXIT if name == IDLE else name,
+        "messageId": f"{message_id}/{name}",
+        **ids_of(profile, cause),
+        "timestamp": format_time(emission.completion.at),
+        "properties": properties if isinstance(properties, dict) else {},
+        "context": context,
+    }
+
+
+def ids_of(profile: Profile, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids by which a person is told to destinations: the newest, the event's own first.
+
+    Empty for one who has neither user id nor anonymous id.
+    """
+    ids = {}
+    for field_name, kind in (("userId", "user_id"), ("anonymousId", "anonymous_id")):
+        known = profile.identifiers.get(kind)
+        own = body.get(field_name)
+        if isinstance(own, str) and known and own in known:
+            ids[field_name] = own
+        elif known:
+            ids[field_name] = known[-1]
+    return ids
+
+
+def subject_ids(key: str) -> dict[str, str]:
+    """Return the ids by which a subject that is no person (`KIND:VALUE`) is told."""
+    kind, _, value = key.partition(":")
+    fields = {"user_id": "userId", "anonymous_id": "anonymousId"}
+    return {fields[kind]: value} if kind in fields else {}
+
+
+def _context(
+    profile: Profile, transition: Transition, subject: str, consent: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    audience = transition.audience
+    context: dict[str, Any] = {
+        "personas": {
+            "computation_class": "audience",
+            "computation_id": f"{audience.name}@{transition.version}",
+            "computation_key": audience.name,
+            "namespace": HUB,
+            "space_id": HUB,
+        },
+    }
+    email = profile.traits.get("email")
+    known = profile.identifiers.get("email")
+    if email is not None and isinstance(email[0], str):
+        context["traits"] = {"email": email[0]}
+    elif known:
+        context["traits"] = {"email": known[-1]}
+    if not transition.ids:
+        context["externalIds"] = [
+            {"id": values[-1], "type": kind, "collection": "users", "encoding": "none"}
+            for kind, values in profile.identifiers.items()
+            if values
+        ]
+    if consent is not None:
+        context["consent"] = consent
+    if transition.session is not None:
+        context["sessionId"] = transition.session
+    if profile.id == 0:
+        kind, _, value = subject.partition(":")
+        context["groupId" if kind == ACCOUNT else kind] = value
+    if transition.reason == BACKFILL and not audience.notify_backfill:
+        context[HUB] = {"silent": True}
+    return context

@@ -1,0 +1,56 @@
+"""Records as conditions see them, and in which order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from junctor.audiences.presence import EXIT, IDLE
+from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen
+from junctor.model.record import Record
+from junctor.pipeline.normalize import identifier_text
+
+_NAMED: Final = {"page": "page_view", "screen": "screen_view"}
+
+
+def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen:
+    """Return an event as conditions see it."""
+    context = body.get("context")
+    session = identifier_text(context.get("sessionId")) if isinstance(context, dict) else None
+    name = _NAMED.get(body["type"], "")
+    if body["type"] == "track" and isinstance(said := body.get("event"), str):
+        name = said
+        if name == EXIT and record.source == HUB and not _heartbeats(context):
+            name = IDLE
+    return Seen(name, body, at, rank, record.received_at, session or "", record.source)
+
+
+def ranks(events: Sequence[tuple[Record, Mapping[str, Any], int]]) -> dict[int, int]:
+    """Return the rank of each record (with body and time) by its offset: its place among events of
+    the same time.
+
+    Of one sender's those received together are in order of message id, whichever way they lie in
+    their batch. All others keep the log's order, so that a rank does not depend on who is folded
+    with whom; what the hub made stays behind its cause.
+    """
+    found = {record.offset: record.offset * RANKS_PER_OFFSET for record, _, _ in events}
+    alike: dict[Any, list[Record]] = {}
+    for record, body, at in events:
+        if record.source != HUB:
+            alike.setdefault(together(record, body, at), []).append(record)
+    for records in alike.values():
+        if len(records) > 1:
+            places = sorted(record.offset for record in records)
+            records.sort(key=lambda record: record.message_id)
+            for place, record in zip(places, records, strict=True):
+                found[record.offset] = place * RANKS_PER_OFFSET
+    return found
+
+
+def together(record: Record, body: Mapping[str, Any], at: int) -> tuple[int, int, str]:
+    """Return what events have in common that change places: time, receipt and sender."""
+    sender = body.get("anonymousId") or body.get("userId")
+    return at, record.received_at, str(sender)
+
+
+def _heartbeats(context: Any) -> bool:
+    said = context.get(HUB) if isinstance(context, dict) else None
+    return isinstance(said, dict) and said.get("heartbeats") is True
