@@ -554,7 +554,8 @@ def make_audiences(
     """Return the stage that runs a program under a configuration; `over` as of Audiences."""
     sources = loaded.config.sources.values()
     lag = max((source.settle_lag for source in sources if source.enabled), default=0.0)
-    return Audiences(Engine(program, round(lag * 1000)), fetch, clock, over)
+    keeps = any(one.cls.manifest.keeps_audiences for one in loaded.destinations.values())
+    return Audiences(Engine(program, round(lag * 1000)), fetch, clock, over, introduces=keeps)
 
 
 def destinations_for(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.engine import BACKFILL, Changes, Emission, Engine, Transition
+from junctor.audiences.engine import BACKFILL, MERGE, Changes, Emission, Engine, Transition
 from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.patterns import Fits, compile_pattern
@@ -49,12 +49,16 @@ class Audiences:
         fetch: Fetch,
         clock: Clock,
         over: Callable[[], None] = lambda: None,
+        *,
+        introduces: bool = False,
     ) -> None:
         """Run `engine`; earlier events come from `fetch`; `clock` stamps what is made.
 
-        `over` is called for each subject that comes to take too much room.
+        `over` is called for each subject that comes to take too much room. `introduces`: somebody
+        keeps copies of audiences, and is told of members who get other ids.
         """
         self.engine = engine
+        self.introduces = introduces
         self.over = over
         self._fetch = fetch
         self._clock = clock
@@ -209,6 +213,7 @@ class AudienceBatch:
         self._take(
             profile, engine.observe(profile, behavior, seen, ids, born=born, learned=learned)
         )
+        self._introduce(profile, behavior, record.received_at, ids)
         if seen.session and engine.program.has_sessions:
             key = (seen.session, profile.id)
             self.sessions[key] = max(self.sessions.get(key, 0), at)
@@ -216,6 +221,29 @@ class AudienceBatch:
             self.goals += self.stage.goals(seen, profile.id, record.offset)
             for sort, subject_key in self.stage.subject_keys(body, identifiers):
                 self._observe_subject(sort, subject_key, seen)
+
+    def _introduce(
+        self, profile: Profile, behavior: Behavior, now: int, ids: Mapping[str, str]
+    ) -> None:
+        """Tell who keeps audiences of members who got a new kind of id: they know them by it.
+
+        That is no new entry: no trigger fires, and it is not counted.
+        """
+        if not self.stage.introduces:
+            return
+        for session, scope in ((None, behavior.own), *behavior.sessions.items()):
+            for name, known in scope.memberships.items():
+                compiled = self.stage.engine.program.audiences.get(name)
+                if not known.member or ids.keys() <= known.ids.keys() or compiled is None:
+                    continue
+                known.ids = {**ids, **known.ids}
+                again = Transition(
+                    compiled.audience, compiled.version, True, now, MERGE, known.number,
+                    dict(known.ids), session,
+                )  # fmt: skip
+                consent = behavior.consent[2] if behavior.consent is not None else None
+                subject = _person(profile, session)
+                self._append(transition_event(profile, again, subject, consent, again=True))
 
     def merge(self, survivor: Profile, absorbed: Profile, now: int) -> None:
         """Take the behavior of an absorbed profile into the survivor's; time has passed for both.

@@ -18,11 +18,21 @@ EXITED: Final = "Audience Exited"
 
 
 def transition_event(
-    profile: Profile, transition: Transition, subject: str, consent: Mapping[str, Any] | None
+    profile: Profile,
+    transition: Transition,
+    subject: str,
+    consent: Mapping[str, Any] | None,
+    *,
+    again: bool = False,
 ) -> dict[str, Any]:
-    """Return the event of an entry or exit; `subject` names who, `consent` is what they gave."""
+    """Return the event of an entry or exit; `subject` names who, `consent` is what they gave.
+
+    One that is told `again`, by more ids, fires no trigger: only who keeps audiences is told.
+    """
     audience = transition.audience
     word = "entered" if transition.entered else "exited"
+    if again:
+        word = f"introduced by {len(transition.ids)}"
     return {
         "type": "track",
         "event": ENTERED if transition.entered else EXITED,
@@ -35,7 +45,7 @@ def transition_event(
             audience.name: transition.entered,
             "reason": transition.reason,
         },
-        "context": _context(profile, transition, subject, consent),
+        "context": _context(profile, transition, subject, consent, silent=again),
     }
 
 
@@ -85,7 +95,12 @@ def subject_ids(key: str) -> dict[str, str]:
 
 
 def _context(
-    profile: Profile, transition: Transition, subject: str, consent: Mapping[str, Any] | None
+    profile: Profile,
+    transition: Transition,
+    subject: str,
+    consent: Mapping[str, Any] | None,
+    *,
+    silent: bool,
 ) -> dict[str, Any]:
     audience = transition.audience
     context: dict[str, Any] = {
@@ -116,6 +131,6 @@ def _context(
     if profile.id == 0:
         kind, _, value = subject.partition(":")
         context["groupId" if kind == ACCOUNT else kind] = value
-    if transition.reason == BACKFILL and not audience.notify_backfill:
+    if silent or (transition.reason == BACKFILL and not audience.notify_backfill):
         context[HUB] = {"silent": True}
     return context

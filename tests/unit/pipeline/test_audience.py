@@ -71,6 +71,22 @@ def test_an_exit_is_told_by_the_ids_of_the_entry() -> None:
     assert (leaving.get("userId"), leaving["anonymousId"]) == (None, "old")
 
 
+def test_who_keeps_audiences_is_told_of_a_member_who_gets_a_user_id() -> None:
+    town = Lively(HOT)
+    town.flow.audiences.introduces = True
+    for _ in range(2):
+        town.happens({"type": "track", "anonymousId": "old", "event": "Seen"})
+    for _ in range(2):
+        town.happens({"type": "identify", "anonymousId": "old", "userId": "ada"})
+    town.passes(2 * HOUR)
+    entry, again, leaving = town.made
+    assert ("userId" in entry, again["userId"], leaving["userId"]) == (False, "ada", "ada")
+    assert {one["anonymousId"] for one in town.made} == {"old"}
+    assert again["event"] == "Audience Entered"
+    assert again["context"]["junctor"] == {"silent": True}
+    assert [row.entered for row in town.state.moved] == [True, False]
+
+
 def test_who_has_neither_user_id_nor_anonymous_id_is_told_by_external_ids() -> None:
     email = Identifier(kind="email", limit=1, **{"from": ("context.traits.email",)})
     town = Lively(HOT, identity=Identity(identifiers=(email,)))

@@ -264,7 +264,7 @@ def _connect(
     connection.execute("pragma synchronous = full")
     connection.execute("pragma wal_autocheckpoint = 4000")
     connection.execute("pragma journal_size_limit = 67108864")
-    connection.execute("pragma cache_size = -65536")
+    connection.execute("pragma cache_size = -49152")
     connection.execute("pragma temp_store = memory")
     return connection
 
