@@ -41,10 +41,11 @@ class Messages:
 
 
 class Receiver(asyncio.Protocol):
-    """Answers every request with success and hands its body to `took`."""
+    """Answers every request with success and hands its head and body to `took`."""
 
-    def __init__(self, took: Callable[[bytes, bytes], None]) -> None:
+    def __init__(self, took: Callable[[bytes, bytes], None], answer: bytes = ANSWER) -> None:
         self._took = took
+        self._answer = answer
         self._messages = Messages()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,14 +54,16 @@ class Receiver(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for head, body in self._messages.feed(data):
             self._took(head, body)
-            self._transport.write(ANSWER)
+            self._transport.write(self._answer)
 
 
 class Client(asyncio.Protocol):
     """One connection that sends a request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, authorization: bytes = b"Basic YmVuY2g6") -> None:
+        self.authorization = authorization
         self._messages = Messages()
+        self.body = b""
         self._answer: asyncio.Future[tuple[bytes, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,9 +82,9 @@ class Client(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(
             b"POST %b HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-            b"authorization: Basic YmVuY2g6\r\ncontent-length: %d\r\n\r\n"
-            % (path, len(body))
+            b"authorization: %b\r\ncontent-length: %d\r\n\r\n"
+            % (path, self.authorization, len(body))
             + body
         )
-        head, _ = await self._answer
+        head, self.body = await self._answer
         return int(head[9:12])

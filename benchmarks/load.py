@@ -1,15 +1,17 @@
 """The load: Segment-shaped events of about 1 KB, in batches or one by one, as fast as answered.
 
-Prints a JSON line: seconds, accepted events, answers that were not 200.
+Prints a JSON line: seconds, accepted events, answers that were not 200. With `--visits USERS` the
+events are those of behavior.py, of so many people.
 """
 
+import argparse
 import asyncio
 import json
-import sys
 import time
 
 import uvloop
 
+from benchmarks.behavior import Visits
 from benchmarks.http import Client
 
 USERS = 5_000
@@ -76,9 +78,10 @@ class Events:
         )  # fmt: skip
 
 
-async def main(port: int, events: int, batch: int, connections: int, rate: float, run: str) -> None:
+async def main(
+    source: Events | Visits, port: int, events: int, batch: int, connections: int, rate: float
+) -> None:
     loop = asyncio.get_running_loop()
-    source = Events(run)
     refused = 0
     started = time.monotonic()
 
@@ -107,5 +110,18 @@ async def main(port: int, events: int, batch: int, connections: int, rate: float
 
 
 if __name__ == "__main__":
-    port, events, batch, connections = (int(text) for text in sys.argv[1:5])
-    uvloop.run(main(port, events, batch, connections, float(sys.argv[5]), sys.argv[6]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("port", "events", "batch", "connections"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("rate", type=float)
+    parser.add_argument("run")
+    parser.add_argument("--visits", type=int, metavar="USERS")
+    parser.add_argument("--over", type=float, default=0, help="seconds that the events lie in")
+    parser.add_argument("--active", type=int, default=0, help="people who are there at a time")
+    given = parser.parse_args()
+    made = (
+        Visits(given.run, given.visits, given.over, given.active)
+        if given.visits
+        else Events(given.run)
+    )
+    uvloop.run(main(made, given.port, given.events, given.batch, given.connections, given.rate))
