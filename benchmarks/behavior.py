@@ -38,23 +38,19 @@ def audiences(number: int, send: str = "", *, broad: bool = False) -> str:
 
 
 def _audience(which: int, send: str, broad: bool) -> str:
-    random = _Broad(f"audience {which}") if broad else Random(f"audience {which}")
-    shape = which % 5
+    random = Random(f"audience {which}")
+    first, second, third, fourth = (_event(random, broad) for _ in range(4))
     leaves = (
-        [_count(random), _absence(random), _plan(random)],
-        [_sequence(random), _count(random), _absence(random)],
-        [_days(random), _count(random), _plan(random)],
-        [_sum(random), _distinct(random), _absence(random)],
-        [_count(random), _sequence(random), _plan(random)],
-    )[shape]
+        [_count(random, first), _absence(random, second), _plan(random)],
+        [_sequence(first, second), _count(random, third), _absence(random, fourth)],
+        [_days(random, first), _count(random, second), _plan(random)],
+        [_sum(random, first), _distinct(random, second), _absence(random, third)],
+        [_count(random, first), _sequence(second, third), _plan(random)],
+    )[which % 5]
     lines = [f"[audiences.a{which:04}]", "all = [", *(f"  {leaf}," for leaf in leaves), "]"]
     if send:
         lines.append(f'send = ["{send}"]')
     return "\n".join(lines) + "\n"
-
-
-class _Broad(Random):
-    """Marks audiences that ask for no values."""
 
 
 def _where(random: Random) -> str:
@@ -63,48 +59,37 @@ def _where(random: Random) -> str:
     return f'path = "/section-{random.randrange(_SECTIONS)}/*"'
 
 
-def _event(random: Random) -> str:
-    if isinstance(random, _Broad):
-        return f'event = "{_name(random)}"'
-    return f'event = "{_name(random)}", where = {{ {_where(random)} }}'
+def _event(random: Random, broad: bool) -> str:
+    name, where = _name(random), _where(random)
+    return f'event = "{name}"' if broad else f'event = "{name}", where = {{ {where} }}'
 
 
-def _window(random: Random) -> str:
-    return random.choice(("1h", "24h", "48h", "7d", "30d"))
+def _count(random: Random, event: str) -> str:
+    within = random.choice(("1h", "24h", "48h", "7d", "30d"))
+    return f'{{ {event}, count = ">={random.randint(1, 4)}", within = "{within}" }}'
 
 
-def _count(random: Random) -> str:
-    return (
-        f'{{ {_event(random)}, count = ">={random.randint(1, 4)}", within = "{_window(random)}" }}'
-    )
+def _absence(random: Random, event: str) -> str:
+    return f'{{ {event}, count = 0, within = "{random.choice(("24h", "7d", "30d"))}" }}'
 
 
-def _absence(random: Random) -> str:
-    return f'{{ {_event(random)}, count = 0, within = "{random.choice(("24h", "7d", "30d"))}" }}'
+def _days(random: Random, event: str) -> str:
+    return f'{{ {event}, days = ">={random.randint(1, 3)}", within = "10d" }}'
 
 
-def _days(random: Random) -> str:
-    return f'{{ {_event(random)}, days = ">={random.randint(1, 3)}", within = "10d" }}'
-
-
-def _sum(random: Random) -> str:
+def _sum(random: Random, event: str) -> str:
     least = random.choice((50, 100, 500))
-    return f'{{ {_event(random)}, sum = {{ prop = "value", is = ">={least}" }}, within = "30d" }}'
+    return f'{{ {event}, sum = {{ prop = "value", is = ">={least}" }}, within = "30d" }}'
 
 
-def _distinct(random: Random) -> str:
+def _distinct(random: Random, event: str) -> str:
     least = random.randint(1, 3)
-    return (
-        f'{{ {_event(random)}, distinct = {{ prop = "product_id", is = ">={least}" }},'
-        f' within = "7d" }}'
-    )
+    distinct = f'{{ prop = "product_id", is = ">={least}" }}'
+    return f'{{ {event}, distinct = {distinct}, within = "7d" }}'
 
 
-def _sequence(random: Random) -> str:
-    return (
-        f'{{ sequence = [{{ {_event(random)} }}, {{ {_event(random)}, within = "7d" }}],'
-        f' hold = "14d" }}'
-    )
+def _sequence(first: str, second: str) -> str:
+    return f'{{ sequence = [{{ {first} }}, {{ {second}, within = "7d" }}], hold = "14d" }}'
 
 
 def _plan(random: Random) -> str:

@@ -5,6 +5,7 @@ anybody of the million: most of them are not in memory. Nothing is delivered in 
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.behavior import audiences
 from benchmarks.readers import PROBE
-from benchmarks.seed import remove, seed
+from benchmarks.seed import seed
 from benchmarks.subjects import READERS, Hub, cpu_seconds, load, machine_load, memory_mb, sent
 
 AUDIENCES = 20
@@ -25,7 +26,7 @@ READS = 500
 PROBES = 10
 BATCH = 50
 ACTIVE = 20_000
-RATES = (0, 1_000, 2_500, 5_000)
+RATES = (0, 1_000, 2_500, 4_000, 5_000)
 
 
 def run(console: Console, people: int, seconds: float, keep: Path | None = None) -> None:
@@ -48,7 +49,7 @@ def run(console: Console, people: int, seconds: float, keep: Path | None = None)
         console.print(table)
     finally:
         if keep is None:
-            remove(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _row(config: str, folder: Path, people: int, rate: float, seconds: float) -> list[str]:

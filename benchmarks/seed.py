@@ -5,7 +5,6 @@ each is copied many times, with ids of their own: rows of profiles, identifiers 
 is kept of each is what the hub keeps, and only the typing was saved.
 """
 
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
@@ -90,11 +89,7 @@ def _copy(
         for kind, values in Profile.decode(id, own).identifiers.items():
             identifiers += [(kind, value, id) for value in values]
         memberships += [(audience, str(id), since, version) for audience, since, version in members]
-    for (table, columns), rows in zip(_TABLES, (profiles, identifiers, memberships), strict=True):
+    made: tuple[list[tuple[Any, ...]], ...] = (profiles, identifiers, memberships)
+    for (table, columns), rows in zip(_TABLES, made, strict=True):
         marks = ", ".join("?" * len(columns.split(", ")))
         connection.executemany(f"insert into {table} ({columns}) values ({marks})", rows)
-
-
-def remove(folder: Path) -> None:
-    """Remove a store and its folder."""
-    shutil.rmtree(folder, ignore_errors=True)

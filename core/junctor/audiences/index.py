@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from junctor.audiences.nodes import Pattern
@@ -67,7 +67,6 @@ class PatternIndex:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         """Index `patterns`; a pattern is named by its place in the sequence."""
         self._patterns = patterns
-        self._fits = [compile_pattern(pattern, static=True) for pattern in patterns]
         self._exact: dict[str, list[int]] = {}
         self._globs: list[int] = []
         for number, pattern in enumerate(patterns):
@@ -99,19 +98,21 @@ class PatternIndex:
         for number in self._globs:
             if any(fits_name(pattern, name) for pattern in self._patterns[number].names):
                 numbers[number] = None
-        made = self._arranged(list(numbers))
+        made = self._arranged(list(numbers), name)
         if len(self._lists) < _MOST_NAMES:
             self._lists[name] = made
         return made
 
-    def _arranged(self, numbers: list[int]) -> _List:
+    def _arranged(self, numbers: list[int], name: str) -> _List:
         wanted = {number: equalities(self._patterns[number]) for number in numbers}
         tables: list[_Table | _Prefixes] = []
         while path := _worth_a_table(numbers, wanted):
             by_value: dict[Any, list[Candidate]] = {}
             for number in numbers:
-                for value in wanted[number].get(path, ()):
-                    by_value.setdefault(_key(value), []).append((number, self._fits[number]))
+                if path in wanted[number]:
+                    candidate = self._candidate(number, name, path)
+                    for value in wanted[number][path]:
+                        by_value.setdefault(_key(value), []).append(candidate)
             tables.append(_Table(reader(path), by_value))
             numbers = [number for number in numbers if path not in wanted[number]]
         begin = {number: beginnings(self._patterns[number]) for number in numbers}
@@ -120,11 +121,21 @@ class PatternIndex:
             for number in numbers:
                 if path in begin[number]:
                     prefix = begin[number][path]
-                    by_prefix.setdefault(prefix, []).append((number, self._fits[number]))
+                    by_prefix.setdefault(prefix, []).append(self._candidate(number, name))
             lengths = tuple(sorted({len(prefix) for prefix in by_prefix}))
             tables.append(_Prefixes(reader(path), lengths, by_prefix))
             numbers = [number for number in numbers if path not in begin[number]]
-        return _List(tuple(tables), tuple((number, self._fits[number]) for number in numbers))
+        return _List(tuple(tables), tuple(self._candidate(number, name) for number in numbers))
+
+    def _candidate(self, number: int, name: str, found_by: str = "") -> Candidate:
+        """Return a pattern with the test that is left for events of a name.
+
+        Those found by the value at a path need not be asked for it again.
+        """
+        pattern = self._patterns[number]
+        where = tuple(one for one in pattern.where if one[0] != found_by)
+        pattern = replace(pattern, where=where)
+        return number, compile_pattern(pattern, static=True, named=name in pattern.names)
 
 
 def _worth_a_table(numbers: Sequence[int], wanted: Mapping[int, Mapping[str, object]]) -> str:

@@ -29,10 +29,11 @@ SIGNAL: Final = "signal:"
 _EXITS: Final = frozenset({"$exit", "$idle"})
 
 
-def compile_pattern(pattern: Pattern, *, static: bool = False) -> Fits:
+def compile_pattern(pattern: Pattern, *, static: bool = False, named: bool = False) -> Fits:
     """Return the test of a pattern.
 
-    With `static` on, comparisons with earlier steps are left out: a sequence tests these.
+    With `static` on, comparisons with earlier steps are left out: a sequence tests these. With
+    `named` on, it is for events only that have one of its names.
 
     Raises:
         ValueError: it compares with an earlier step, and `static` is off.
@@ -47,7 +48,7 @@ def compile_pattern(pattern: Pattern, *, static: bool = False) -> Fits:
     ]
     if pattern.fql is not None:
         tests.append(_fql_test(pattern.fql))
-    return _all((_name_test(pattern.names), *tests))
+    return _all(tuple(tests) if named else (_name_test(pattern.names), *tests))
 
 
 def fits_name(written: str, name: str) -> bool:

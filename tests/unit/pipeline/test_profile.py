@@ -141,3 +141,13 @@ def test_a_profile_survives_its_record(bodies: list[dict[str, Any]]) -> None:
     kept = Profile.decode(1, profile.encode())
     assert kept.view() == profile.view()
     assert (kept.merges, kept.encode()) == (3, profile.encode())
+
+
+def test_it_tells_which_traits_an_event_changed() -> None:
+    profile = Profile(1)
+    assert set(update_profile(profile, identify(plan="pro", age=1), T0)) == {"plan", "age"}
+    assert set(update_profile(profile, identify(plan="pro", age=True), T0 + 1)) == {"age"}
+    assert set(update_profile(profile, identify(plan="free"), T0 - 1)) == set()
+    carried = {"type": "track", "event": "x", "context": {"traits": {"plan": "free"}}}
+    assert set(update_profile(profile, carried, T0 + 2)) == {"plan"}
+    assert set(update_profile(profile, group("g", plan="team"), T0 + 3)) == set()

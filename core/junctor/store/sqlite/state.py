@@ -18,6 +18,12 @@ from junctor.store.sqlite.writer import Writer, insert_rows, select_in
 _PROFILES_CACHED: Final = 20_000
 _IDENTIFIERS_CACHED: Final = 100_000
 
+_UPDATE: Final = (
+    "on conflict (id) do update set record = excluded.record, behavior = excluded.behavior,"
+    " due = excluded.due"
+)
+"""Cheaper than a replacement, which takes the row out of its index and puts it in again."""
+
 Decision = tuple[tuple[str, str], ...]
 Row = tuple[bytes, bytes, int | None]
 """A profile as it is stored: record, behavior, due. Kept like this it takes a third of the memory,
@@ -165,7 +171,7 @@ class SqliteState:
             for id, profile in result.profiles.items()
         }
         rows = [(id, *row) for id, row in profiles.items() if row is not None]
-        insert_rows(connection, "insert or replace into profiles", rows)
+        insert_rows(connection, "insert into profiles (id, record, behavior, due)", rows, _UPDATE)
         for id, row in profiles.items():
             if row is None:
                 connection.execute("delete from profiles where id = ?", (id,))

@@ -236,16 +236,19 @@ def snapshot(reader: sqlite3.Connection) -> Iterator[None]:
         reader.execute("commit")
 
 
-def insert_rows(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]]) -> int:
+def insert_rows(
+    connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], then: str = ""
+) -> int:
     """Insert `rows` with few statements, whose texts repeat; return how many were inserted.
 
-    `into` is all of the statement before `values`. Several rows a statement: the interpreter lock
-    is handed over once a statement, and that costs more than the insert.
+    `into` is all of the statement before `values`, `then` what comes after them. Several rows a
+    statement: the interpreter lock is handed over once a statement, and that costs more than the
+    insert.
     """
     inserted = 0
     for start, size in _pieces(len(rows)):
         one = f"({','.join('?' * len(rows[0]))})"
-        sql = f"{into} values {','.join([one] * size)}"
+        sql = f"{into} values {','.join([one] * size)} {then}"
         values = [value for row in rows[start : start + size] for value in row]
         inserted += connection.execute(sql, values).rowcount
     return inserted
