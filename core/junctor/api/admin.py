@@ -100,7 +100,7 @@ class _Admin:
             web.get("/openapi.json", self.openapi),
             web.get("/api/status", self.status),
             web.get("/api/ledger", self.ledger),
-            web.get("/api/events/{message_id}", self.event),
+            web.get("/api/events/{message_id:.+}", self.event),
             web.get("/api/stream", self.stream),
             web.get("/api/rejections", self.rejections),
             web.get("/api/dead-letters", self.dead_letters),

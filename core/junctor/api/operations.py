@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from junctor.audiences.seen import HUB
 from junctor.delivery.dispatch import Dispatcher
 from junctor.model.delivery import Attempt, DeadLetter
 from junctor.model.profile import Figures, Profile, public_id
@@ -120,7 +121,7 @@ class Operations:
         Raises:
             NotFound: no retained event has this message id.
         """
-        records = await self._store.log.find(message_id, self._sources())
+        records = await self._store.log.find(message_id, [*self._sources(), HUB])
         if not records:
             raise NotFound(f"no retained event has the messageId {message_id}")
         return {"message_id": message_id, "events": [await self._fate(r) for r in records]}

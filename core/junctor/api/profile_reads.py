@@ -23,6 +23,8 @@ from junctor.store.port import IdentifierKey, Lookup
 
 SESSION_ID: Final = "session_id"
 _ACCOUNT_IDS: Final = ("account", "account_id", "group_id")
+_MOST_TOLD: Final = 1_000
+"""Names of audiences of other hubs: whoever sends events can make some up."""
 _MOST_WAITING: Final = 10_000
 
 
@@ -55,7 +57,9 @@ class ProfileReads:
 
     def learn(self, told_by_others: Collection[str]) -> None:
         """Learn which audiences other hubs have told of."""
-        self._told_by_others.update(told_by_others)
+        for name in told_by_others:
+            if len(self._told_by_others) < _MOST_TOLD:
+                self._told_by_others.add(name)
 
     @property
     def _program(self) -> Program:
@@ -211,7 +215,7 @@ class ProfileReads:
         """Tell whoever watches of committed transitions."""
         for one in told:
             if one.row.version == TOLD:
-                self._told_by_others.add(one.row.audience)
+                self.learn([one.row.audience])
         if not self._watchers:
             return
         for one in told:

@@ -59,9 +59,13 @@ class Glob:
     pattern: str
 
 
+LONGEST_SEARCHED: Final = 1_024
+"""Characters of a text that a regular expression looks at: some take time by their square."""
+
+
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """Text in which the regular expression is found somewhere: `{ re = "…" }`."""
+    """Text of up to 1,024 characters in which a regular expression is found: `{ re = "…" }`."""
 
     pattern: str
 
@@ -146,7 +150,9 @@ def compile_comparison(comparison: Comparison) -> Test:
             return lambda value: type(value) is str and fits(value)
         case Regex(pattern):
             search = re.compile(pattern).search
-            return lambda value: type(value) is str and search(value) is not None
+            return lambda value: (
+                type(value) is str and len(value) <= LONGEST_SEARCHED and search(value) is not None
+            )
         case Has(item):
             equal = _compare("eq", item)
             return lambda value: type(value) is list and any(map(equal, value))

@@ -115,6 +115,7 @@ class Engine:
             run.late = seen.at < behavior.own.seen_at
             if now - seen.at > self.lag:
                 behavior.late = max(behavior.late, now)
+                run.straggler = seen.at if self.lag else None
         if born:
             run.want(scope.at_birth)
         if seen.at <= profile.first_seen and seen.source != HUB:
@@ -366,6 +367,8 @@ class _Run:
         self.reason = EVENT
         self.late = False
         self.moment = (now, 0)
+        self.straggler: int | None = None
+        """Time of an event that came late: what is silent since then may not have come yet."""
         self.times: dict[tuple[str, str], int] = {}
         """True times of what became due by silence, by audience and session: when it was over, or
         when the hub heard of what came before it."""
@@ -405,10 +408,16 @@ class _Run:
         state = kind.add(state, seen, mask)
         if state is not None:
             scope.states[key] = state
+        waits = NEVER
         for found, known in zip(detectors, before, strict=True):
-            self.emit(found, new(known, found.completed(state, self.quiet)))
+            fresh = new(known, found.completed(state, self.quiet))
+            if fresh and self.straggler is not None:  # more may follow that breaks a silence
+                certain = found.completed(state, min(self.quiet, self.straggler))
+                waits = min([waits, *(one.known_at for one in fresh if one.rank not in certain)])
+                fresh = [one for one in fresh if one.rank in certain]
+            self.emit(found, fresh)
         if detectors:
-            self.due_of(key, detectors, state)
+            self.due_of(key, detectors, state, waits)
         for compiled in program.by_kind.get(key, ()):
             self.want_one(compiled, session)
         for compiled in program.crossing.get(key, ()):
@@ -435,9 +444,12 @@ class _Run:
             self.emit(found, new(known, found.completed(state, self.quiet)))
         self.due_of(key, detectors, state)
 
-    def due_of(self, key: str, detectors: Iterable[Detector], state: Any) -> None:
-        """Note when a silence that a signal waits for is over."""
+    def due_of(
+        self, key: str, detectors: Iterable[Detector], state: Any, waits: int = NEVER
+    ) -> None:
+        """Note when a silence that a signal waits for is over, or one that `waits` is believed."""
         due = min((found.pending(state, self.quiet) for found in detectors), default=NEVER)
+        due = min(due, waits)
         self.behavior.own.set_due(_DETECTOR + key, NEVER, due)
 
     def age(self) -> None:
@@ -504,6 +516,8 @@ class _Run:
         heapify(self._todo)
         while self._todo:
             number, session = heappop(self._todo)
+            if session and session not in self.behavior.sessions:
+                continue  # it made room for another meanwhile, and was told as left
             compiled = self._compiled[number]
             if self._look(compiled, session or None):
                 for dependent in self.program.dependents.get(compiled.name, ()):
@@ -524,6 +538,9 @@ class _Run:
             return False
         moment = Moment(self.profile, self.behavior, scope, self.now, self.quiet, session)
         verdict = compiled.node.verdict(moment)
+        if self._must_wait(compiled, moment, verdict.holds, known):
+            scope.set_due(compiled.name, verdict.at, self.straggler or 0)
+            return False
         left_by_event, left_while = _exits(compiled, moment)
         if known is None:
             if not verdict.holds:
@@ -551,6 +568,21 @@ class _Run:
         reason = LATE_EVENT if self.reason == EVENT and late else self.reason
         self._turn(compiled, known, at, enters, reason, session)
         return True
+
+    def _must_wait(
+        self, compiled: Compiled, moment: Moment, holds: bool, known: Membership | None
+    ) -> bool:
+        """Whether a change rests on a silence since an event that came late, so that it must wait.
+
+        More of its batch may follow. When that is over it is looked at again.
+        """
+        held = known is not None and known.holds
+        if self.straggler is None or holds is held:
+            return False
+        moment.quiet = min(self.quiet, self.straggler)
+        cautious = compiled.node.verdict(moment)
+        moment.quiet = self.quiet
+        return cautious.holds is held
 
     def _turn(
         self,

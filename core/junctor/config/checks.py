@@ -120,8 +120,9 @@ def _unreached(config: Config) -> Iterator[Problem]:
         named = [config.destinations[to] for to in route.to if to in config.destinations]
         if named and not any(destination.enabled for destination in named):
             yield Problem(f"{path}.to", "leads to disabled destinations only")
+    looked_at = config.audiences or config.signals or config.scores or config.attributes
     for id in config.sources:
-        if id not in routed:
+        if id not in routed and not looked_at:
             yield Problem(
                 written(("sources", id)), "no route starts here: its events are only kept"
             )

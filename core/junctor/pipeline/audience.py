@@ -23,7 +23,8 @@ from junctor.model.record import NewRecord, Record
 from junctor.pipeline.derived import ids_of, signal_event, subject_ids, transition_event
 from junctor.pipeline.figures import figures_of
 from junctor.pipeline.normalize import canonical, identifier_text
-from junctor.pipeline.seen import ranks, seen_of, together
+from junctor.pipeline.seen import LONGEST_ID, ranks, seen_of, together
+from junctor.pipeline.traits import learn
 from junctor.pipeline.turns import in_turns
 from junctor.sdk.context import Clock
 from junctor.store.dedupe import dedupe_key
@@ -105,7 +106,7 @@ class Audiences:
                 value = identifier_text(body.get("groupId") or carried)
             else:
                 value = next((value for kind, value in identifiers if kind == key), None)
-            if value is not None:
+            if value is not None and len(value) <= LONGEST_ID:
                 found.append((key, f"{key}:{value}"))
         return found
 
@@ -427,9 +428,17 @@ class AudienceBatch:
         self.told.append(Told(row, ids))
 
     def learn_told(self, profile: Profile, before: Mapping[str, bool], at: int) -> None:
-        """Note memberships that another hub computed and that an event changed; see profile.py."""
-        for name, member in profile.audiences.items():
-            if name in self.stage.engine.program.audiences or before.get(name, False) == member:
+        """Note memberships that another hub computed and that an event changed; see profile.py.
+
+        Of what is computed here nobody else tells.
+        """
+        for name, member in list(profile.audiences.items()):
+            if name in self.stage.engine.program.audiences:
+                profile.audiences.pop(name)
+                if name in before:
+                    profile.audiences[name] = before[name]
+                continue
+            if before.get(name, False) == member:
                 continue
             row = TransitionRow(name, TOLD, str(profile.id), profile.id, at, member, "event")
             self._note(profile, row, None)
@@ -493,9 +502,7 @@ def _teach(subject: Profile, sort: str, seen: Seen) -> None:
     subject.last_seen = max(subject.last_seen, seen.at)
     traits = seen.body.get("traits")
     if seen.body["type"] == "group" and sort == ACCOUNT and isinstance(traits, dict):
-        for name, value in traits.items():
-            if name not in subject.traits or subject.traits[name][1] <= seen.at:
-                subject.traits[name] = (value, seen.at)
+        learn(subject, subject.traits, traits, seen.at)
 
 
 def _person(profile: Profile, session: str | None) -> str:

@@ -7,17 +7,15 @@ identify call and in that of a track event [Segment, using Engage data].
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-import orjson
-
-from junctor.model.profile import Profile, Traits
+from junctor.model.profile import Profile
 from junctor.pipeline.normalize import identifier_text
+from junctor.pipeline.traits import learn
 
-MOST_TRAITS: Final = 1_000
 MOST_GROUPS: Final = 50
-MOST_TRAIT_BYTES: Final = 16_384
-"""Larger values are not learned; the event itself carries them all the same."""
-MOST_BYTES: Final = 262_144
-"""Size of a profile beyond which it learns no more: every event of a person reads and writes it."""
+MOST_COMPUTED: Final = 200
+"""Memberships that other hubs told of one person."""
+LONGEST_KEY: Final = 128
+"""Characters of the name of what another hub computed."""
 
 
 def update_profile(profile: Profile, event: dict[str, Any], at: int) -> Collection[str]:
@@ -35,20 +33,20 @@ def update_profile(profile: Profile, event: dict[str, Any], at: int) -> Collecti
     if isinstance(context, dict):
         carried = context.get("traits")
         if isinstance(carried, dict) and carried and kind != "group":
-            changed += _learn(profile, profile.traits, carried, at)
+            changed += learn(profile, profile.traits, carried, at)
         personas = context.get("personas")
         if isinstance(personas, dict):
             changed += _learn_computed(profile, event, personas, at)
     traits = event.get("traits")
     if kind == "identify" and isinstance(traits, dict):
-        changed += _learn(profile, profile.traits, traits, at)
+        changed += learn(profile, profile.traits, traits, at)
     elif kind == "group":
         group = identifier_text(event.get("groupId"))
         if group is not None and (group in profile.groups or len(profile.groups) < MOST_GROUPS):
             of_group = profile.groups.setdefault(group, {})
             profile.changed()
             if isinstance(traits, dict):
-                _learn(profile, of_group, traits, at)
+                learn(profile, of_group, traits, at)
     return changed
 
 
@@ -67,53 +65,16 @@ def _learn_computed(
     """
     changed: list[str] = []
     key, sort = personas.get("computation_key"), personas.get("computation_class")
-    if not isinstance(key, str) or sort not in ("audience", "trait"):
+    if not isinstance(key, str) or len(key) > LONGEST_KEY or sort not in ("audience", "trait"):
         return changed
     told = event.get("traits" if event.get("type") == "identify" else "properties")
     value = told.get(key) if isinstance(told, dict) else None
     if value is None:
         return changed
     if event.get("type") == "track":
-        changed = _learn(profile, profile.traits, {key: value}, at)
-    if sort == "audience" and profile.traits.get(key, (None, at))[1] <= at:
+        changed = learn(profile, profile.traits, {key: value}, at)
+    room = key in profile.audiences or len(profile.audiences) < MOST_COMPUTED
+    if sort == "audience" and room and profile.traits.get(key, (None, at))[1] <= at:
         profile.audiences[key] = value is True
         profile.changed()
     return changed
-
-
-def _learn(profile: Profile, known: Traits, new: dict[str, Any], at: int) -> list[str]:
-    """Learn traits that are newer than those known; return those whose value changed."""
-    changed = []
-    for name, value in new.items():
-        before = known.get(name)
-        if before is not None:
-            if before[1] > at:
-                continue
-            if before[0] == value and type(before[0]) is type(value):
-                known[name] = (before[0], max(at, before[1]))
-                continue
-        elif len(known) >= MOST_TRAITS:
-            continue
-        size = _size(value) + len(name)
-        if size > MOST_TRAIT_BYTES or not _has_room(profile, size):
-            continue
-        profile.size += size
-        known[name] = (value, at)
-        changed.append(name)
-    if changed:
-        profile.changed()
-    return changed
-
-
-def _has_room(profile: Profile, more: int) -> bool:
-    """Whether the profile may grow; what was replaced since the last look is given back first."""
-    if profile.size + more > MOST_BYTES:
-        profile.size = len(profile.encode())
-    return profile.size + more <= MOST_BYTES
-
-
-def _size(value: Any) -> int:
-    """Return about how many bytes of JSON a value takes."""
-    if isinstance(value, str):
-        return len(value)
-    return len(orjson.dumps(value)) if isinstance(value, list | dict) else 8

@@ -8,6 +8,8 @@ from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen
 from junctor.model.record import Record
 from junctor.pipeline.normalize import identifier_text
 
+LONGEST_ID: Final = 255
+"""Characters of a session's or an account's id; longer ones are none."""
 _NAMED: Final = {"page": "page_view", "screen": "screen_view"}
 
 
@@ -15,6 +17,8 @@ def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen
     """Return an event as conditions see it."""
     context = body.get("context")
     session = identifier_text(context.get("sessionId")) if isinstance(context, dict) else None
+    if session is not None and len(session) > LONGEST_ID:
+        session = None
     name = _NAMED.get(body["type"], "")
     if body["type"] == "track" and isinstance(said := body.get("event"), str):
         name = said

@@ -33,7 +33,7 @@ def test_all_examples_load_from_a_file(load: Load) -> None:
     assert names[:2] == ["high_intent", "power_user"]
     assert len(loaded.definitions.signals) == 7
     assert list(loaded.config.audiences) == names
-    assert [warning.path for warning in loaded.warnings] == ["sources.web"]
+    assert [warning.path for warning in loaded.warnings] == []
 
 
 def test_a_file_without_audiences_defines_nothing(load: Load) -> None:

@@ -17,6 +17,7 @@ from junctor.audiences.seen import HUB
 from junctor.config.model import Identity
 from junctor.model.membership import Told
 from junctor.model.processed import Batch
+from junctor.model.profile import Profile
 from junctor.model.record import Record
 from junctor.pipeline.audience import Audiences
 from junctor.pipeline.backfill import Backfill
@@ -172,6 +173,11 @@ class Lively:
                 )  # fmt: skip
 
     # -- what can be said --------------------------------------------------------------------------
+
+    def who(self, user: str) -> Profile:
+        """Return the profile of a user."""
+        id = self.state.identifiers["user_id", user]
+        return finish(self.state.profiles([id]))[id]
 
     @property
     def made(self) -> list[dict[str, Any]]:

@@ -87,6 +87,90 @@ def test_who_keeps_audiences_is_told_of_a_member_who_gets_a_user_id() -> None:
     assert [row.entered for row in town.state.moved] == [True, False]
 
 
+def test_nobody_else_tells_who_is_in_an_audience_of_this_hub() -> None:
+    town = Lively(HOT)
+    for inside in (True, False):
+        personas = {"computation_class": "audience", "computation_key": "hot"}
+        town.happens({"type": "identify", "userId": "mal", "traits": {"hot": inside},
+                      "context": {"personas": personas}})  # fmt: skip
+        assert town.who("mal").audiences == {}
+    for _ in range(2):
+        town.does("mal", "Seen")
+    town.happens({"type": "identify", "userId": "mal", "traits": {"hot": False},
+                  "context": {"personas": personas}})  # fmt: skip
+    assert town.who("mal").audiences == {"hot": True}
+
+
+def test_what_others_may_tell_of_a_person_is_bounded() -> None:
+    town = Lively(HOT)
+    for number in range(300):
+        key = f"a{number}" if number else "x" * 10_000
+        town.happens({"type": "identify", "userId": "mal", "traits": {key: True},
+                      "context": {"personas": {"computation_class": "audience",
+                                               "computation_key": key}}})  # fmt: skip
+    assert len(town.who("mal").audiences) == 200
+
+
+def test_a_session_that_made_room_is_not_looked_at_again() -> None:
+    town = Lively(
+        '[audiences.s]\nkey = "session"\nall = [{ event = "Seen" }, { known = "<30d" }]\n'
+    )
+    town.sleeps(HOUR)
+    for number in range(16):
+        town.does("ada", "Seen", context={"sessionId": f"s{number}"})
+    town.does("ada", "Seen", context={"sessionId": "older"}, at=0)
+    assert not town.state.rejections
+
+
+def test_an_account_learns_within_bounds_and_ids_have_an_end() -> None:
+    town = Lively(BIG)
+    for number in range(3):
+        traits = {f"t{number}-{n}": n for n in range(900)}
+        town.happens({"type": "group", "userId": "ada", "groupId": "acme", "traits": traits})
+    town.happens({"type": "group", "userId": "ada", "groupId": "x" * 1_000, "traits": {"a": 1}})
+    [account] = finish(town.state.subjects(["account:acme", "account:" + "x" * 1_000])).values()
+    assert len(account.traits) == 1_000
+
+
+LATE = (
+    '[audiences.left]\nsequence = [{ event = "Added" }, { not = { event = "Paid" }, for = "4s" }]\n'
+    'hold = "1d"\n'
+    '[audiences.bounced]\nsequence = [{ event = "Payment" }, { event = "$exit", within = "30s", '
+    'without = [{ event = "Paid" }] }]\nhold = "1d"\n'
+    '[signals.dead]\nsequence = [{ event = "click" }, { not = { event = "Paid" }, for = "3s" }]\n'
+    '[audiences.dead]\nevent = "signal:dead"\n'
+)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("first", ["Added", "Payment", "click"])
+def test_nothing_is_concluded_from_silence_while_a_late_batch_comes(
+    first: str, known: bool
+) -> None:
+    town = Lively(LATE, lag=SECOND, idles={"web": 30 * SECOND})
+    if known:
+        town.does("ada", "Hello")
+    town.passes(HOUR)
+    session = {"context": {"sessionId": "1"}}
+    town.happens(
+        {"type": "track", "userId": "ada", "event": first, "at": HOUR - 120 * SECOND, **session},
+        {"type": "track", "userId": "ada", "event": "Paid", "at": HOUR - 119 * SECOND, **session},
+    )
+    town.passes(2 * HOUR)
+    assert town.told == []
+
+
+def test_a_silence_that_a_late_event_began_is_told_a_little_later() -> None:
+    town = Lively(LATE, lag=SECOND, idles={"web": 30 * SECOND})
+    town.passes(HOUR)
+    for event in ("Added", "Payment", "click"):
+        town.does("ada", event, at=HOUR - 120 * SECOND)
+    town.passes(HOUR + 2 * SECOND)
+    assert {name for _, name, entered, _, _ in town.told if entered} == {"left", "bounced", "dead"}
+    assert {reason for _, name, _, _, reason in town.told if name == "left"} == {"time"}
+    assert len(town.told) == 3
+
+
 def test_who_has_neither_user_id_nor_anonymous_id_is_told_by_external_ids() -> None:
     email = Identifier(kind="email", limit=1, **{"from": ("context.traits.email",)})
     town = Lively(HOT, identity=Identity(identifiers=(email,)))

@@ -9,7 +9,8 @@ from junctor.model.profile import Profile
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.ingest import MOST_ITEMS, Intake
 from junctor.pipeline.normalize import parse_time
-from junctor.pipeline.profile import MOST_BYTES, MOST_TRAIT_BYTES, update_profile
+from junctor.pipeline.profile import update_profile
+from junctor.pipeline.traits import MOST_BYTES, MOST_TRAIT_BYTES
 from junctor.sdk import RequestTooLarge
 
 

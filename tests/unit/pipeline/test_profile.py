@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from junctor.model.profile import Profile
-from junctor.pipeline.profile import MOST_GROUPS, MOST_TRAITS, update_profile
+from junctor.pipeline.profile import MOST_GROUPS, update_profile
+from junctor.pipeline.traits import MOST_TRAITS
 
 from .bodies import T0, json_values, texts, track
 
