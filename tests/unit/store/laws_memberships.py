@@ -51,6 +51,23 @@ class MembershipLaws:
             assert await memberships.sizes() == {"buyers": 2, "loyal": 1}
             assert await memberships.last_transition("buyers") == T0 + 4
 
+    async def test_history_has_an_end(self, store: Store) -> None:
+        day = 86_400_000
+        rows = [moved("buyers", 1, n * day) for n in range(3)]
+        await store.state.commit(
+            FoldResult(
+                1, profiles={1: Profile(1)}, transitions=rows,
+                goals=[reached(1, 5), reached(1, 401 * day)],
+                sessions={("old", 1): T0, ("new", 1): T0 + 400 * day},
+            )
+        )  # fmt: skip
+        await store.maintain(T0 + 401 * day + day // 2)
+        memberships = store.memberships
+        assert await memberships.transitions("buyers", 0, 2**60) == rows[2:]
+        assert [goal.offset for goal in await memberships.goals("buyers", None, 10)] == [401 * day]
+        assert await memberships.session_owners("old") == []
+        assert await memberships.session_owners("new") == [1]
+
     async def test_transitions_are_read_by_time_and_piece_by_piece(self, store: Store) -> None:
         rows = [moved("buyers", n, n // 3, entered=n % 2 == 0) for n in range(10)]
         others = [moved("loyal", n, n) for n in range(10)]

@@ -20,6 +20,7 @@ create table sessions (
   primary key (id, profile)
 ) without rowid;
 create index sessions_by_profile on sessions (profile);
+create index sessions_by_time on sessions (seen_at);
 -- Who is in which audience now. subject: a profile's number, "NUMBER/SESSION", or "KIND:VALUE".
 create table members (
   audience text not null,
@@ -52,3 +53,5 @@ create table goals (
   primary key (audience, profile, offset)
 ) without rowid;
 create index merges_by_absorbed on merges (absorbed);
+create index transitions_by_time on transitions (at);
+create index goals_by_time on goals (at);

@@ -26,6 +26,14 @@ _TIDY_PIECES: Final = 100
 _TIDY_PAGES: Final = 2_000
 _MOST_REJECTIONS: Final = 100_000
 _NEVER: Final = 2**62
+_DAY: Final = 86_400_000
+_HISTORY: Final = (
+    ("transitions", "id", "at", 400 * _DAY),
+    ("goals", "audience, profile, offset", "at", 400 * _DAY),
+    ("sessions", "id, profile", "seen_at", 30 * _DAY),
+)
+"""Tables with their keys, and how old rows get there: reports look back a year, reads by session a
+month."""
 
 
 class SqliteStore:
@@ -181,6 +189,12 @@ class SqliteStore:
                 f"delete from {table} where id in (select id from (select id, {read} from {table}"
                 f" order by id limit ?) where {condition})",
                 (_TIDY_ROWS, *values),
+            ).rowcount
+        for table, key, time, age in _HISTORY:
+            removed += connection.execute(
+                f"delete from {table} where ({key}) in (select {key} from {table}"
+                f" where {time} < ? order by {time} limit ?)",
+                (now - age, _TIDY_ROWS),
             ).rowcount
         self.log.drop_generations(connection, now, since)
         return removed > 0
