@@ -104,6 +104,15 @@ async def test_streams_are_told_over_either_kind_of_connection(hub: RunningHub, 
         assert json.loads(line.removeprefix("data: "))["entered"] is True
 
 
+async def test_a_mistyped_kind_of_id_is_told_and_not_answered(hub: RunningHub) -> None:
+    async with one_connection(hub) as client:
+        answer = await client.post("/v1/decide", json={"ids": {"userId": "u"}}, headers=READ)
+        assert answer.status_code == 400
+        assert 'did you mean "user_id"?' in answer.json()["message"]
+        stream = await client.get("/v1/stream?userid=u", headers=READ)
+        assert stream.status_code == 400
+
+
 async def test_a_silent_connection_keeps_nobody_waiting(hub: RunningHub) -> None:
     host, _, port = hub.hub.ingest_address.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port))) as silent:

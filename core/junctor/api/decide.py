@@ -31,10 +31,14 @@ async def decide(reads: Reads, body: Body) -> dict[str, Any]:
     """
     wanted, ids = wanted_of(reads, body), body.get("ids")
     if not isinstance(ids, list):
-        (reading,) = await reads.read([identifiers(ids, "ids")], wanted)
+        person = identifiers(ids, "ids")
+        require_kinds(reads, person, "ids")
+        (reading,) = await reads.read([person], wanted)
         return answer(reading)
     require_few(len(ids))
     people = [identifiers(one, f"ids[{place}]") for place, one in enumerate(ids)]
+    for place, person in enumerate(people):
+        require_kinds(reads, person, f"ids[{place}]")
     return {"results": [answer(reading) for reading in await reads.read(people, wanted)]}
 
 
@@ -57,6 +61,22 @@ def identifiers(value: Any, place: str) -> dict[str, str]:
     if not found:
         raise MalformedRequest(f"{place}: at least one id is needed")
     return found
+
+
+def require_kinds(reads: Reads, kinds: Iterable[str], place: str) -> None:
+    """Refuse a kind of id by which nobody is ever known: a mistyped one would be answered `false`.
+
+    Raises:
+        MalformedRequest: the message names it, and what may have been meant.
+    """
+    for kind in kinds:
+        if kind not in reads.kinds:
+            there = suggest(_snake(kind[:_MOST_NAME]), reads.kinds) or "see [identity] identifiers"
+            raise MalformedRequest(f'{place}: "{kind[:_MOST_NAME]}" is no kind of id here; {there}')
+
+
+def _snake(kind: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in kind)
 
 
 def require_few(people: int) -> None:

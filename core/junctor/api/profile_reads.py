@@ -18,6 +18,7 @@ from junctor.model.membership import Told
 from junctor.model.profile import Profile, public_id
 from junctor.pipeline.audience import TOLD, Audiences
 from junctor.pipeline.backfill import Backfill
+from junctor.pipeline.identify import Identifiers
 from junctor.sdk.context import Clock
 from junctor.store.port import IdentifierKey, Lookup
 
@@ -46,14 +47,22 @@ class ProfileReads:
         stage: Callable[[], Audiences],
         clock: Clock,
         backfill: Callable[[], Backfill],
+        identifiers: Callable[[], Identifiers],
     ) -> None:
         """Read by `lookup`; `stage` is what serves, `backfill` knows what will."""
+        self._identifiers = identifiers
         self._lookup = lookup
         self._stage = stage
         self._clock = clock
         self._backfill = backfill
         self._told_by_others: set[str] = set()
         self._watchers: set[asyncio.Queue[Transition]] = set()
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """See Reads."""
+        sorts = self._backfill().wanted.scopes.keys()
+        return {*self._identifiers().limits, *sorts, SESSION_ID, *_ACCOUNT_IDS} - {USER, SESSION}
 
     def learn(self, told_by_others: Collection[str]) -> None:
         """Learn which audiences other hubs have told of."""

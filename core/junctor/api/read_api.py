@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from junctor.api.decide import Body, decide, identifiers
+from junctor.api.decide import Body, decide, identifiers, require_kinds
 from junctor.api.readers import ReaderKeys, Readers, SignedId
 from junctor.api.reads import Reads
 from junctor.api.signals_api import intervention, kind_of, online_attributes
@@ -107,6 +107,7 @@ class ReadApi:
 
     async def _transitions(self, request: web.Request) -> web.StreamResponse:
         ids = self._stream_ids(request)
+        require_kinds(self._reads, [kind for kind, _ in ids], "the query")
         return await self._stream(request, ids, transition_event)
 
     async def _interventions(self, request: web.Request) -> web.StreamResponse:

@@ -58,6 +58,11 @@ class Reads(Protocol):
     """The engine, as readers see it."""
 
     @property
+    def kinds(self) -> Collection[str]:
+        """Return the kinds of ids by which somebody can be asked for."""
+        ...
+
+    @property
     def audiences(self) -> Collection[str]:
         """Return the names of all audiences."""
         ...

@@ -141,8 +141,8 @@ class Hub:
             self._tell,
         )
         self._readers = ReadSide(
-            self.store, lambda: self._flow.audiences, lambda: self._backfill, self._clock,
-            self._logger,
+            self.store, lambda: self._flow.audiences, lambda: self._backfill,
+            lambda: self._flow.identifiers, self._clock, self._logger,
         )  # fmt: skip
         await self._readers.start()
         self._readers.configure(config.server, config.readers)

@@ -25,6 +25,7 @@ from junctor.host.door import Door
 from junctor.model.membership import Told
 from junctor.pipeline.audience import Audiences
 from junctor.pipeline.backfill import Backfill
+from junctor.pipeline.identify import Identifiers
 from junctor.sdk.context import Clock
 from junctor.store.port import Lookup, Store
 
@@ -48,16 +49,20 @@ class ReadSide:
         store: Store,
         stage: Callable[[], Audiences],
         backfill: Callable[[], Backfill],
+        identifiers: Callable[[], Identifiers],
         clock: Clock,
         logger: FilteringBoundLogger,
     ) -> None:
-        """Read from `store`; `stage` is what serves, `backfill` knows what will."""
+        """Read from `store`; `stage` is what serves, `backfill` knows what will.
+
+        `identifiers` are the kinds of ids of the present configuration.
+        """
         self._store = store
         self._logger = logger
 
         def side() -> _Side:
             lookup = store.lookup()
-            reads = ProfileReads(lookup, stage, clock, backfill)
+            reads = ProfileReads(lookup, stage, clock, backfill, identifiers)
             return _Side(lookup, reads, ReadApi(clock=clock, logger=logger))
 
         self._here, self._there = side(), side()

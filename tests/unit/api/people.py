@@ -40,6 +40,7 @@ VALUES: Final[Mapping[str, Any]] = {
 class FakeReads:
     """One person, `p-9`: known as u-1, a-1 and in session 7."""
 
+    kinds: Collection[str] = ("user_id", "anonymous_id", "email", "session_id")
     attributes: Collection[str] = ("ltv_band", "last_product_category", "clicks")
     audiences: Collection[str] = ("high_intent", "churn_risk")
     scores: Collection[str] = ("readiness",)
