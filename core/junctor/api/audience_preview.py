@@ -14,7 +14,8 @@ import orjson
 
 from junctor.api.audience_source import PIECE, AudienceSource, Pace, everybody
 from junctor.audiences.behavior import Behavior, Scope
-from junctor.audiences.engine import Changes, Engine
+from junctor.audiences.changes import Changes
+from junctor.audiences.engine import Engine
 from junctor.audiences.explained import moment_of, stand
 from junctor.audiences.nodes import SESSION, USER, Audience, Definitions
 from junctor.audiences.preview import Tally, looks_back, only, place

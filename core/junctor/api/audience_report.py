@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from junctor.api.audience_source import AudienceSource, Pace, everybody
-from junctor.audiences.engine import BACKFILL
+from junctor.audiences.changes import BACKFILL
 from junctor.audiences.nodes import Audience
 from junctor.audiences.report import Group, Outcome, Reached, compare
 from junctor.audiences.words import duration_words, pattern_words

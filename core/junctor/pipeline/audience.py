@@ -12,7 +12,8 @@ from typing import Any, Final
 import orjson
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.engine import BACKFILL, MERGE, Changes, Emission, Engine, Transition
+from junctor.audiences.changes import BACKFILL, MERGE, Changes, Emission, Transition
+from junctor.audiences.engine import Engine
 from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.patterns import Fits, compile_pattern

@@ -6,7 +6,7 @@ The former have Segment Engage's form [Segment, using Engage data].
 from collections.abc import Mapping
 from typing import Any, Final
 
-from junctor.audiences.engine import BACKFILL, Emission, Transition
+from junctor.audiences.changes import BACKFILL, Emission, Transition
 from junctor.audiences.nodes import ACCOUNT
 from junctor.audiences.presence import EXIT, IDLE
 from junctor.audiences.seen import HUB

@@ -10,7 +10,8 @@ from random import Random
 from typing import Any, Final
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.engine import Changes, Engine, Transition
+from junctor.audiences.changes import Changes, Transition
+from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
 from junctor.audiences.seen import Seen

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.engine import Changes, Engine, Transition, _Run
+from junctor.audiences.changes import Changes, Transition
+from junctor.audiences.engine import Engine
+from junctor.audiences.evaluation import Evaluation
 from junctor.audiences.program import Compiled, Program
 from junctor.audiences.seen import RANKS_PER_OFFSET, Seen
 from junctor.model.profile import Profile
@@ -131,13 +133,13 @@ def test_not_looking_at_what_can_not_hold_misses_no_turn(some: list[Any]) -> Non
 
 def test_a_trait_told_again_has_nothing_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
-    original = _Run._look
+    original = Evaluation._look
 
-    def look(self: _Run, compiled: Compiled, session: str | None) -> bool:
+    def look(self: Evaluation, compiled: Compiled, session: str | None) -> bool:
         looks.append(compiled.name)
         return original(self, compiled, session)
 
-    monkeypatch.setattr(_Run, "_look", look)
+    monkeypatch.setattr(Evaluation, "_look", look)
     many = "".join(
         f'[audiences.a{n}]\nall = [{{ trait = "plan", is = "pro" }}, {{ event = "e{n}" }}]\n'
         for n in range(200)

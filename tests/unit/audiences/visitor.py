@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.engine import Changes, Emission, Engine, Transition
+from junctor.audiences.changes import Changes, Emission, Transition
+from junctor.audiences.engine import Engine
 from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
