@@ -175,12 +175,31 @@ class Bare:
 
 
 def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of those that it runs."""
+    return sum(_cpu_seconds(one) for one in _family(pid))
+
+
+def memory_mb(pid: int, what: str = "VmHWM") -> float:
+    """Return the resident memory of a process and of those that it runs.
+
+    Each at its peak (`VmHWM`), or as it is now (`VmRSS`).
+    """
+    return sum(_memory_mb(one, what) for one in _family(pid))
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def memory_mb(pid: int, what: str = "VmHWM") -> float:
-    """Return the peak of a process's resident memory (`VmHWM`), or what it is now (`VmRSS`)."""
+def _memory_mb(pid: int, what: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(what):
             return int(line.split()[1]) / 1024

@@ -22,10 +22,15 @@ READ = {"authorization": "Bearer read-key"}
 WRITE = ("web-write-key", "")
 
 
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[RunningHub]:
+@pytest.fixture(params=["in the hub", "apart"])
+async def hub(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[RunningHub]:
     text = config_text("", server='max_body = "64KiB"', sources=AUDIENCE)
-    async with running_hub(tmp_path, text, {"READ_KEY": "read-key"}) as running:
+    apart = request.param == "apart"
+    environ = {"READ_KEY": "read-key"}
+    async with running_hub(tmp_path, text, environ, reads_apart=apart) as running:
+        if apart:
+            async with asyncio.timeout(20):
+                await running.hub.readers.served_apart.wait()
         yield running
 
 

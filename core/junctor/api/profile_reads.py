@@ -6,19 +6,18 @@ come to do it for all.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from junctor.api.reads import Reading, Transition, Wanted
 from junctor.audiences.behavior import Behavior, Scope
+from junctor.audiences.engine import Engine
 from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER, Service
 from junctor.audiences.program import Program
 from junctor.model.membership import Told
 from junctor.model.profile import Profile, public_id
-from junctor.pipeline.audience import TOLD, Audiences
-from junctor.pipeline.backfill import Backfill
-from junctor.pipeline.identify import Identifiers
+from junctor.pipeline.audience import TOLD
 from junctor.sdk.context import Clock
 from junctor.store.port import IdentifierKey, Lookup
 
@@ -27,6 +26,19 @@ _ACCOUNT_IDS: Final = ("account", "account_id", "group_id")
 _MOST_TOLD: Final = 1_000
 """Names of audiences of other hubs: whoever sends events can make some up."""
 _MOST_WAITING: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers: the `engine` that serves, and what is `wanted` once all is built.
+
+    `unfinished` are the names that can't be answered yet; `kinds` the configured kinds of ids.
+    """
+
+    engine: Engine
+    wanted: Program
+    kinds: Collection[str]
+    unfinished: Collection[str] = field(default=frozenset())
 
 
 @dataclass(slots=True)
@@ -41,58 +53,50 @@ class _Person:
 class ProfileReads:
     """See Reads."""
 
-    def __init__(
-        self,
-        lookup: Lookup,
-        stage: Callable[[], Audiences],
-        clock: Clock,
-        backfill: Callable[[], Backfill],
-        identifiers: Callable[[], Identifiers],
-    ) -> None:
-        """Read by `lookup`; `stage` is what serves, `backfill` knows what will."""
-        self._identifiers = identifiers
+    def __init__(self, lookup: Lookup, serving: Callable[[], Serving], clock: Clock) -> None:
+        """Read by `lookup`; `serving` is what answers now."""
         self._lookup = lookup
-        self._stage = stage
+        self._serving = serving
         self._clock = clock
-        self._backfill = backfill
-        self._told_by_others: set[str] = set()
+        self.told_by_others: set[str] = set()
         self._watchers: set[asyncio.Queue[Transition]] = set()
 
     @property
     def kinds(self) -> Collection[str]:
         """See Reads."""
-        sorts = self._backfill().wanted.scopes.keys()
-        return {*self._identifiers().limits, *sorts, SESSION_ID, *_ACCOUNT_IDS} - {USER, SESSION}
+        serving = self._serving()
+        sorts = serving.wanted.scopes.keys()
+        return {*serving.kinds, *sorts, SESSION_ID, *_ACCOUNT_IDS} - {USER, SESSION}
 
     def learn(self, told_by_others: Collection[str]) -> None:
         """Learn which audiences other hubs have told of."""
         for name in told_by_others:
-            if len(self._told_by_others) < _MOST_TOLD:
-                self._told_by_others.add(name)
+            if len(self.told_by_others) < _MOST_TOLD:
+                self.told_by_others.add(name)
 
     @property
     def _program(self) -> Program:
-        return self._stage().engine.program
+        return self._serving().engine.program
 
     @property
     def audiences(self) -> Collection[str]:
         """See Reads."""
-        return self._backfill().wanted.audiences.keys() | self._told_by_others
+        return self._serving().wanted.audiences.keys() | self.told_by_others
 
     @property
     def attributes(self) -> Collection[str]:
         """See Reads."""
-        return self._backfill().wanted.attributes.keys()
+        return self._serving().wanted.attributes.keys()
 
     @property
     def scores(self) -> Collection[str]:
         """See Reads."""
-        return self._backfill().wanted.scores.keys()
+        return self._serving().wanted.scores.keys()
 
     @property
     def services(self) -> Mapping[str, Service]:
         """See Reads."""
-        return self._backfill().wanted.services
+        return self._serving().wanted.services
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class ProfileReads:
 
     def _person(self, profile: Profile, ids: Mapping[str, str], now: int) -> _Person:
         behavior = Behavior.decode(profile.behavior)
-        self._stage().engine.look_ahead(profile, behavior, now)
+        self._serving().engine.look_ahead(profile, behavior, now)
         session = ids.get(SESSION_ID) or behavior.newest_session()
         return _Person(profile, behavior, session)
 
@@ -138,7 +142,7 @@ class ProfileReads:
             subject = (await self._lookup.subjects([key])).get(key)
             if subject is not None:
                 behavior = Behavior.decode(subject.behavior)
-                self._stage().engine.look_ahead(subject, behavior, now, key=sort)
+                self._serving().engine.look_ahead(subject, behavior, now, key=sort)
                 found[sort] = behavior
         return found
 
@@ -163,7 +167,7 @@ class ProfileReads:
             if error := reading.error(own.states):
                 errors[name] = error
         next_change = min(changes, default=NEVER)
-        building = self._backfill().unfinished(program)
+        building = self._serving().unfinished
         return Reading(
             profile=public_id(person.profile.id) if person is not None else None,
             attributes=attributes,

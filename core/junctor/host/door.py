@@ -1,118 +1,73 @@
-"""The door of the ingest listener: reads go to a thread of their own, all else to the hub's loop.
+"""The door of the ingest listener: connections that read stay here, all others go to the hub.
 
-A read at decision time must not wait behind batches of events. So a thread accepts the connections,
-looks at how the first request of each begins, and keeps those that read.
+A read at decision time must not wait behind batches of events. So the process of reads accepts the
+connections, looks at how the first request of each begins, and keeps those that read.
 """
 
 import asyncio
 import socket
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 READS: Final = (b"POST /v1/decide", b"GET /v1/stream", b"POST /api/v1/", b"GET /api/v1/")
-"""How requests begin that the thread serves."""
+"""How requests begin that are served here."""
 _LOOK: Final = max(map(len, READS))
 _PATIENCE: Final = 75.0
 """Seconds that a connection may say nothing at all."""
-_BACKLOG: Final = 1_024
-
-MakeRunner = Callable[[], web.AppRunner]
+_MOST_SILENT: Final = 10_000
+"""Connections that have said nothing yet; the oldest make room."""
+_LOOK_AGAIN: Final = 0.01
+"""Seconds until a first line that came in part is looked at again."""
 
 
 class Door:
-    """Accepts connections, and gives each to the loop that serves it."""
+    """Accepts connections, and gives each to who serves it. Use it on the running loop."""
 
     def __init__(
-        self, hub: web.AppRunner, make_reads: MakeRunner, logger: FilteringBoundLogger
+        self,
+        listening: Sequence[socket.socket],
+        keep: Callable[[socket.socket], None],
+        give: Callable[[socket.socket], None],
+        logger: FilteringBoundLogger,
     ) -> None:
-        """Serve what reads by the runner that `make_reads` makes, on the thread; the rest by `hub`.
-
-        `hub` is set up and belongs to the running loop.
-        """
-        self._hub = hub
-        self._hub_loop = asyncio.get_running_loop()
-        self._make_reads = make_reads
+        """Accept from the sockets `listening`; `keep` serves reads, `give` takes all else."""
+        self._loop = asyncio.get_running_loop()
+        self._listening = listening
+        self._keep = keep
+        self._give = give
         self._logger = logger
-        self._loop = type(self._hub_loop)()
-        self._sockets: list[socket.socket] = []
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._accepting: list[asyncio.Task[None]] = []
-        self._giving: set[asyncio.Task[Any]] = set()
-        self._handing: set[asyncio.Task[Any]] = set()
-        self._closing = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="reads", daemon=True)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the thread."""
-        return self._loop
-
-    async def open(self, host: str, port: int) -> tuple[str, int]:
-        """Listen, and return the address.
-
-        Raises:
-            OSError: the address can't be listened on.
-        """
-        found = await self._hub_loop.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                self._sockets.append(_listening(family, address))
-        except OSError:
-            self._shut_sockets()
-            raise
-        self._thread.start()
-        bound = self._sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        self._accepting = [asyncio.create_task(self._accept(one)) for one in listening]
 
     async def close(self) -> None:
-        """Accept nothing more, and end what the thread serves; the hub ends its own."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._closing.set)
-            await asyncio.to_thread(self._thread.join)
-        self._shut_sockets()
-
-    def _shut_sockets(self) -> None:
-        for listening in self._sockets:
-            listening.close()
-        self._sockets.clear()
-
-    # -- on the thread ---------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        runner = self._make_reads()
-        await runner.setup()
-        self._reads = runner.server
-        self._accepting = [
-            asyncio.create_task(self._accept(listening)) for listening in self._sockets
-        ]
-        await self._closing.wait()
+        """Accept nothing more, and drop those that have said nothing yet."""
         for task in self._accepting:
             task.cancel()
         await asyncio.wait(self._accepting)
         for connection in list(self._silent):
             self._drop(connection)
-        await runner.cleanup()
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
                 connection, _ = await self._loop.sock_accept(listening)
+            except ConnectionError:  # it was gone before it came to its turn
+                continue
             except OSError as error:  # too many open files: those that end make room
                 self._logger.error("connections can't be accepted", error=str(error))
                 await asyncio.sleep(1.0)
                 continue
             connection.setblocking(False)
+            if len(self._silent) >= _MOST_SILENT:
+                self._drop(next(iter(self._silent)))
             self._silent[connection] = self._loop.call_later(_PATIENCE, self._drop, connection)
+            self._listen_to(connection)
+
+    def _listen_to(self, connection: socket.socket) -> None:
+        if connection in self._silent:
             self._loop.add_reader(connection.fileno(), self._sort, connection)
 
     def _sort(self, connection: socket.socket) -> None:
@@ -125,14 +80,16 @@ class Door:
             beginning = b""
         if not beginning:
             self._drop(connection)
-            return
-        self._release(connection)
-        if beginning.startswith(READS):
-            _serve(self._loop, self._reads, connection, self._giving)
+        elif beginning.startswith(READS):
+            self._release(connection)
+            self._keep(connection)
+        elif any(read.startswith(beginning) for read in READS):
+            # What is only looked at stays to be read: without a pause this would spin.
+            self._loop.remove_reader(connection.fileno())
+            self._loop.call_later(_LOOK_AGAIN, self._listen_to, connection)
         else:
-            self._hub_loop.call_soon_threadsafe(
-                _serve, self._hub_loop, self._hub.server, connection, self._handing
-            )
+            self._release(connection)
+            self._give(connection)
 
     def _release(self, connection: socket.socket) -> None:
         self._silent.pop(connection).cancel()
@@ -143,7 +100,62 @@ class Door:
         connection.close()
 
 
-def _listening(family: int, address: Any) -> socket.socket:
+class Giver:
+    """Hands connections to the hub, over a socket between both processes."""
+
+    def __init__(self, hub: socket.socket) -> None:
+        """Use the (non-blocking) socket `hub`, whose other end the hub has."""
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[socket.socket] = deque()
+
+    def give(self, connection: socket.socket) -> None:
+        """Hand a connection over, now or as soon as there is room."""
+        self._waiting.append(connection)
+        if len(self._waiting) == 1:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting:
+            connection = self._waiting[0]
+            try:
+                socket.send_fds(self._hub, [b"c"], [connection.fileno()])
+            except BlockingIOError:
+                self._loop.add_writer(self._hub.fileno(), self._hand_over)
+                return
+            except OSError:  # the hub is gone, and this process soon will be
+                pass
+            self._waiting.popleft().close()
+        self._loop.remove_writer(self._hub.fileno())
+
+
+class Acceptor:
+    """Lets an aiohttp server serve connections that were accepted elsewhere."""
+
+    def __init__(self, server: Callable[[], Any]) -> None:
+        """Serve by what `server` returns; None once it has ended. Use it on the running loop."""
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Serve a connection."""
+        server = self._server()
+        if server is None:
+            connection.close()
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(server, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def listen(family: int, address: Any, backlog: int = 1_024) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        OSError: the address can't be listened on.
+    """
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,23 +163,8 @@ def _listening(family: int, address: Any) -> socket.socket:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.setblocking(False)
         listening.bind(address)
-        listening.listen(_BACKLOG)
+        listening.listen(backlog)
     except OSError as error:
         listening.close()
         raise OSError(error.errno, f"{address[0]}:{address[1]}: {error.strerror}") from None
     return listening
-
-
-def _serve(
-    loop: asyncio.AbstractEventLoop,
-    server: Any,
-    connection: socket.socket,
-    tasks: set[asyncio.Task[Any]],
-) -> None:
-    """Let `server` serve a connection on `loop`, which must be the running one."""
-    if server is None or loop.is_closed():
-        connection.close()
-        return
-    task = loop.create_task(loop.connect_accepted_socket(server, connection))
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)

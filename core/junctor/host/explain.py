@@ -15,8 +15,13 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, LoadedRoute
 from junctor.delivery.call import ConnectorBug
-from junctor.host.hub import destinations_for, make_audiences, make_program, make_router
 from junctor.host.mask import Mask
+from junctor.host.wiring import (
+    destinations_for,
+    make_audiences,
+    make_program,
+    make_router,
+)
 from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Merge, Profile, public_id

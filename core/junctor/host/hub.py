@@ -5,25 +5,21 @@ stop: listeners, then the fold, then destinations, then the store.
 """
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 
-import httpx
 from aiohttp import web
-from pydantic import SecretStr
 from structlog.typing import FilteringBoundLogger
 
 from junctor.api.admin import admin_app
 from junctor.api.audience_operations import AudienceOperations
 from junctor.api.audience_source import AudienceSource
 from junctor.api.operations import Operations
+from junctor.api.profile_reads import Serving
 from junctor.api.sources import Ingest
-from junctor.audiences.engine import Engine
 from junctor.audiences.language import SECTIONS
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
@@ -31,18 +27,24 @@ from junctor.config.load import LoadedConfig
 from junctor.config.model import Config
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
+from junctor.host.loops import runner_of
 from junctor.host.mask import Mask
 from junctor.host.pull import Puller
-from junctor.host.read_side import ReadSide
+from junctor.host.read_side import ReadSide, url_of
+from junctor.host.wiring import (
+    fingerprint,
+    make_audiences,
+    make_program,
+    make_router,
+)
 from junctor.model.membership import Told
-from junctor.pipeline.audience import TOLD, Audiences, Fetch
+from junctor.pipeline.audience import TOLD, Audiences
 from junctor.pipeline.backfill import Backfill
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
-from junctor.pipeline.route import Router, RouteRule, Target
+from junctor.pipeline.route import Router
 from junctor.pipeline.tail import Tail
 from junctor.sdk.context import Clock, Context, SystemClock
-from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import PullSource, PushSource
 from junctor.store.port import StoreError
@@ -80,9 +82,11 @@ class Hub:
         *,
         clock: Clock | None = None,
         random: Random | None = None,
+        reads_apart: bool = False,
     ) -> None:
-        """Prepare; `start` opens the store and listens."""
+        """Prepare; `start` opens the store and listens. `reads_apart`: see ReadSide."""
         self.loaded = loaded
+        self._reads_apart = reads_apart
         self._logger = logger
         self._clock = clock or SystemClock()
         self._random = random or Random()
@@ -140,12 +144,16 @@ class Hub:
             self._logger,
             self._tell,
         )
-        self._readers = ReadSide(
-            self.store, lambda: self._flow.audiences, lambda: self._backfill,
-            lambda: self._flow.identifiers, self._clock, self._logger,
-        )  # fmt: skip
-        await self._readers.start()
-        self._readers.configure(config.server, config.readers)
+        self.readers = ReadSide(
+            self.store,
+            self._serving,
+            lambda: self._backfill.raw,
+            self._clock,
+            self._logger,
+            apart=self._reads_apart,
+        )
+        await self.readers.start()
+        self.readers.configure(loaded)
         self._ingest = Ingest(
             self.store.log,
             clock=self._clock,
@@ -185,10 +193,10 @@ class Hub:
             audiences=self._audience_state,
         )
         token = config.admin.token
-        self.ingest_address, runner = await self._readers.open(
-            self._ingest, self.operations, config.server.listen, self._runner_of
+        self.ingest_address, runners = await self.readers.open(
+            self._ingest, self.operations, config.server.listen
         )
-        self._runners.append(runner)
+        self._runners += runners
         self.admin_address = await self._listen(
             admin_app(
                 self.operations, self.audiences, self.metrics, self.live,
@@ -203,13 +211,13 @@ class Hub:
         if hasattr(self, "_ingest"):
             self._ingest.draining = True
         self.live.close()
-        if hasattr(self, "_readers"):
-            await self._readers.close()
+        if hasattr(self, "readers"):
+            await self.readers.close()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
-        if hasattr(self, "_readers"):
-            await self._readers.let_go()
+        if hasattr(self, "readers"):
+            await self.readers.let_go()
         if hasattr(self, "_dispatcher"):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2.0 if grace is None else grace):
@@ -253,11 +261,11 @@ class Hub:
         self.loaded = loaded
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
-        self._readers.configure(loaded.config.server, loaded.config.readers)
         async with self._folding:  # no batch is decided by one router and published to the other
             self._flow.identifiers = Identifiers(loaded.config.identity)
             self._flow.audiences = await self._begin_backfill(loaded)
             self._flow.router = router
+            self.readers.configure(loaded)
             await self._start_destinations(destinations)
         await old_http.aclose()
         self._logger.info("configuration reloaded")
@@ -352,7 +360,10 @@ class Hub:
                 async with self._folding:
                     if not self._backfill.done:
                         now = round(self._clock.now() * 1000)
+                        serving = self._flow.audiences
                         await self._backfill.step(self._flow, self._position, now)
+                        if self._flow.audiences is not serving:
+                            self.readers.refresh()
                         wait = 0.0
                 self._build_error = ""
             except StoreError as error:
@@ -402,9 +413,15 @@ class Hub:
         for name in names:
             self.metrics.audience_members.labels(name).set(sizes.get(name, 0))
 
+    def _serving(self) -> Serving:
+        """Return what answers reads now."""
+        engine, backfill = self._flow.audiences.engine, self._backfill
+        unfinished = backfill.unfinished(engine.program)
+        return Serving(engine, backfill.wanted, self._flow.identifiers.limits, unfinished)
+
     def _tell(self, told: Sequence[Told]) -> None:
         """Tell of transitions that are committed: who watches, and who counts."""
-        self._readers.publish(told)
+        self.readers.publish(told)
         for one in told:
             if one.row.version != TOLD:  # the names of others are not bounded
                 self.metrics.transition(one.row.audience, entered=one.row.entered)
@@ -443,7 +460,7 @@ class Hub:
             id: Configured(
                 one.cls(one.settings, self._context(id, one.section.type)),
                 one.section,
-                _fingerprint(one.settings),
+                fingerprint(one.settings),
                 Mask(one.settings).text,
             )
             for id, one in loaded.destinations.items()
@@ -490,91 +507,11 @@ class Hub:
                 )  # fmt: skip
                 self._run(puller.run(), f"pull {id}")
 
-    def _runner_of(self, app: web.Application) -> web.AppRunner:
-        return web.AppRunner(
-            app, access_log=None, auto_decompress=False, handle_signals=False,
-            shutdown_timeout=self.loaded.config.server.drain_timeout, keepalive_timeout=75,
-        )  # fmt: skip
-
     async def _listen(self, app: web.Application, address: str) -> str:
         host, _, port = address.rpartition(":")
-        runner = self._runner_of(app)
+        runner = runner_of(app, self.loaded.config.server.drain_timeout)
         await runner.setup()
         self._runners.append(runner)
         site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
         await site.start()
-        bound = runner.addresses[0]
-        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        return f"http://{name}:{bound[1]}"
-
-
-def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Settings]]) -> Router:
-    """Return the routing of a configuration; `connectors` are its destinations by id."""
-    routes = [
-        RouteRule(
-            route.sources if loaded.config.routes[route.id].sources is not None else None,
-            frozenset(route.destinations),
-            route.when,
-            route.when is not None and bool(route.when.reads & {"profile", "audiences"}),
-        )
-        for route in loaded.routes.values()
-    ]
-    targets = [
-        Target(
-            id,
-            frozenset(connectors[id].accepts()),
-            one.section.consent,
-            (one.section.integration or one.cls.manifest.title, id),
-            one.cls.manifest.keeps_audiences,
-        )
-        for id, one in loaded.destinations.items()
-    ]
-    sends = {one.name: frozenset(one.send) for one in loaded.definitions.audiences}
-    return Router(routes, targets, sends)
-
-
-def make_program(loaded: LoadedConfig, definitions: Definitions) -> Program:
-    """Return definitions compiled for the sources of a configuration."""
-    sources = loaded.config.sources.items()
-    idles = {
-        id: round(source.exit_idle * 1000)
-        for id, source in sources
-        if source.enabled and source.exit_idle is not None
-    }
-    return Program(definitions, idles)
-
-
-def make_audiences(
-    loaded: LoadedConfig,
-    program: Program,
-    fetch: Fetch,
-    clock: Clock,
-    over: Callable[[], None] = lambda: None,
-) -> Audiences:
-    """Return the stage that runs a program under a configuration; `over` as of Audiences."""
-    sources = loaded.config.sources.values()
-    lag = max((source.settle_lag for source in sources if source.enabled), default=0.0)
-    keeps = any(one.cls.manifest.keeps_audiences for one in loaded.destinations.values())
-    return Audiences(Engine(program, round(lag * 1000)), fetch, clock, over, introduces=keeps)
-
-
-def destinations_for(
-    loaded: LoadedConfig, http: httpx.AsyncClient, clock: Clock, logger: FilteringBoundLogger
-) -> Mapping[str, Destination[Settings]]:
-    """Return the configured connectors for a dry run or an online check."""
-    return {
-        id: one.cls(one.settings, Context(id, http, logger, clock))
-        for id, one in loaded.destinations.items()
-    }
-
-
-def _fingerprint(settings: Settings) -> str:
-    """Return a digest by which a changed setting is noticed; it does not reveal secrets."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
-        return str(value)
-
-    text = json.dumps(settings.model_dump(), default=plain, sort_keys=True)
-    return hashlib.scrypt(text.encode(), salt=b"junctor settings", n=1024, r=8, p=1).hex()[:32]
+        return url_of(runner.addresses[0])

@@ -1,44 +1,44 @@
 """The side of the hub that readers see: decisions, streams, and the listener that leads to both.
 
-Reads are served twice: on the thread of the door, where they wait for nobody, and on the hub's own
-loop, for connections that began with events. Both read what is committed.
+Where there are readers, a process of its own serves them, which waits for nothing the hub does. It
+accepts all connections of the listener and hands the hub those that bring events. The hub answers
+reads as well: over connections that began with events, and as long as there is no such process.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
 
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from junctor.api.forward import forward
-from junctor.api.health import health_routes
 from junctor.api.ingest import ingest_app
 from junctor.api.operations import Operations
-from junctor.api.profile_reads import ProfileReads
+from junctor.api.profile_reads import ProfileReads, Serving
 from junctor.api.read_api import ReadApi
 from junctor.api.readers import ReaderKeys
+from junctor.api.relay import as_the_client
 from junctor.api.sources import Ingest
 from junctor.config.address import parse_address
-from junctor.config.model import Reader, Server
-from junctor.host.door import Door
+from junctor.config.load import LoadedConfig
+from junctor.host.brief import Brief, Raw
+from junctor.host.door import Acceptor, listen
+from junctor.host.loops import runner_of
+from junctor.host.read_child import ReadChild
+from junctor.host.wiring import idles_of
 from junctor.model.membership import Told
-from junctor.pipeline.audience import Audiences
-from junctor.pipeline.backfill import Backfill
-from junctor.pipeline.identify import Identifiers
 from junctor.sdk.context import Clock
-from junctor.store.port import Lookup, Store
+from junctor.store.port import Store
 
-MakeRunner = Callable[[web.Application], web.AppRunner]
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """What serves reads on one loop."""
-
-    lookup: Lookup
-    reads: ProfileReads
-    api: ReadApi
+RELAY: Final = "reads.sock"
+"""The socket file, in the store's folder, over which the process of reads reaches the hub."""
+_LONGEST_SOCKET_PATH: Final = 100
+_END_SECONDS: Final = 2.0
+"""What the process gets to end beyond the time that connections get."""
 
 
 class ReadSide:
@@ -47,90 +47,177 @@ class ReadSide:
     def __init__(
         self,
         store: Store,
-        stage: Callable[[], Audiences],
-        backfill: Callable[[], Backfill],
-        identifiers: Callable[[], Identifiers],
+        serving: Callable[[], Serving],
+        raw: Callable[[], tuple[Raw, Raw | None]],
         clock: Clock,
         logger: FilteringBoundLogger,
+        *,
+        apart: bool,
     ) -> None:
-        """Read from `store`; `stage` is what serves, `backfill` knows what will.
+        """Read from `store` by what `serving` returns; in a process of its own if `apart`.
 
-        `identifiers` are the kinds of ids of the present configuration.
+        `raw` returns the tables that it was made of, and those of what is wanted, if they differ.
         """
         self._store = store
+        self._serving = serving
+        self._raw = raw
+        self._clock = clock
         self._logger = logger
-
-        def side() -> _Side:
-            lookup = store.lookup()
-            reads = ProfileReads(lookup, stage, clock, backfill, identifiers)
-            return _Side(lookup, reads, ReadApi(clock=clock, logger=logger))
-
-        self._here, self._there = side(), side()
-        self._door: Door | None = None
+        self._apart = apart
+        self.served_apart = asyncio.Event()
+        """Set while a process of reads accepts the connections."""
+        self._lookup = store.lookup()
+        self._reads = ProfileReads(self._lookup, serving, clock)
+        self._api = ReadApi(clock=clock, logger=logger)
+        self._child: ReadChild | None = None
+        self._listening: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._relay: Path | None = None
 
     async def start(self) -> None:
         """Learn which audiences other hubs have told of."""
-        told = await self._store.memberships.told_by_others()
-        for side in (self._here, self._there):
-            side.reads.learn(told)
+        self._reads.learn(await self._store.memberships.told_by_others())
 
-    def configure(self, server: Server, readers: Mapping[str, Reader]) -> None:
-        """Serve these readers from the next request on."""
-        keys = {
+    def configure(self, loaded: LoadedConfig) -> None:
+        """Serve the readers of this configuration from the next request on."""
+        self._loaded = loaded
+        self._keys = {
             id: ReaderKeys(
                 reader.key.get_secret_value(),
                 reader.origins,
                 reader.signing_secret.get_secret_value() if reader.signing_secret else None,
             )
-            for id, reader in readers.items()
+            for id, reader in loaded.config.readers.items()
         }
-        self._here.api.configure(server, self._here.reads, keys)
-        there = self._there
-        if self._door is None:
-            there.api.configure(server, there.reads, keys)
-        else:
-            self._door.loop.call_soon_threadsafe(there.api.configure, server, there.reads, keys)
+        self._api.configure(loaded.config.server, self._reads, self._keys)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read by other definitions from now on."""
+        if self._child is not None:
+            self._child.send(self._brief())
+        elif self._relay is not None and self._keys:
+            self._child = ReadChild(
+                self._listening, self._acceptor.serve, self._accepted_apart, self._brief,
+                self._clock, self._logger,
+            )  # fmt: skip
 
     def publish(self, told: Sequence[Told]) -> None:
         """Tell whoever watches of committed transitions."""
-        self._here.reads.publish(told)
-        if self._door is not None:
-            self._door.loop.call_soon_threadsafe(self._there.reads.publish, told)
+        self._reads.publish(told)
+        if self._child is not None:
+            self._child.send(list(told))
 
     async def open(
-        self, ingest: Ingest, operations: Operations, address: str, runner_of: MakeRunner
-    ) -> tuple[str, web.AppRunner]:
-        """Listen at `address`; return the address and the runner of the hub's own loop.
+        self, ingest: Ingest, operations: Operations, address: str
+    ) -> tuple[str, Sequence[web.AppRunner]]:
+        """Listen at `address`; return the address and the runners of the hub's own loop.
 
         Raises:
             OSError: it can't be listened on.
         """
-        hub = runner_of(ingest_app(ingest, operations, self._here.api))
-        await hub.setup()
+        host, port = parse_address(address)
         loop = asyncio.get_running_loop()
-
-        def app_of_thread() -> web.AppRunner:
-            app = web.Application()
-            app.add_routes(health_routes(operations))
-            self._there.api.mount(app)
-            app.router.add_route("*", "/{path:.*}", forward(ingest.handle, loop))
-            app.on_cleanup.append(self._let_go)
-            return runner_of(app)
-
-        door = Door(hub, app_of_thread, self._logger)
-        host, port = await door.open(*parse_address(address))
-        self._door = door
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", hub
-
-    async def _let_go(self, _: web.Application) -> None:
-        await self._there.lookup.close()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        try:
+            for family, _, _, _, where in dict.fromkeys(found):
+                self._listening.append(listen(family, where))
+        except OSError:
+            self._close_listening()
+            raise
+        drain = self._loaded.config.server.drain_timeout
+        hub = runner_of(ingest_app(ingest, operations, self._api), drain)
+        await hub.setup()
+        self._acceptor = Acceptor(lambda: hub.server)
+        assert hub.server is not None  # it has just been set up
+        self._server = hub.server
+        await self._accept_here()
+        runners = [hub]
+        if self._apart and (path := self._socket_file()) is not None:
+            relayed = ingest_app(ingest, operations, self._api)
+            relayed.middlewares.append(as_the_client)
+            runners.append(inner := runner_of(relayed, drain))
+            await inner.setup()
+            await web.UnixSite(inner, str(path)).start()
+            path.chmod(0o600)
+            self._relay = path
+            self.refresh()
+        return url_of(self._listening[0].getsockname()), runners
 
     async def close(self) -> None:
-        """Accept no more connections, and end the reads that the thread serves."""
-        if self._door is not None:
-            door, self._door = self._door, None
-            await door.close()
+        """Accept no more connections, and end the reads that are served apart."""
+        if self._child is not None:
+            child, self._child = self._child, None
+            await child.close(self._loaded.config.server.drain_timeout + _END_SECONDS)
+        self._accept_no_more()
+        self._close_listening()
 
     async def let_go(self) -> None:
-        """Let go of the store, once the hub's own loop serves nobody any more."""
-        await self._here.lookup.close()
+        """Let go of the store, once the hub serves nobody any more."""
+        await self._lookup.close()
+        if self._relay is not None:
+            self._relay.unlink(missing_ok=True)
+
+    # -- who accepts -----------------------------------------------------------------------------
+
+    async def _accept_here(self) -> None:
+        loop = asyncio.get_running_loop()
+        for one in self._listening:
+            self._servers.append(await loop.create_server(self._server, sock=one.dup()))
+
+    def _accept_no_more(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def _accepted_apart(self, apart: bool) -> None:
+        """Accept connections here, as long as no other process does."""
+        if apart:
+            self.served_apart.set()
+            self._accept_no_more()
+            return
+        self.served_apart.clear()
+        if self._child is not None and not self._servers:
+            self._accepting = asyncio.create_task(self._accept_here())
+
+    def _close_listening(self) -> None:
+        for one in self._listening:
+            one.close()
+        self._listening.clear()
+
+    # -- the process of reads --------------------------------------------------------------------
+
+    def _socket_file(self) -> Path | None:
+        """Return a path that a socket may have, None if the store lies too deep."""
+        path = self._loaded.config.store.path / RELAY
+        short = min(path, Path(os.path.relpath(path)), key=lambda one: len(os.fsencode(one)))
+        if len(os.fsencode(short)) > _LONGEST_SOCKET_PATH:
+            self._logger.warning("the path of the store is too long for a process of reads")
+            return None
+        with suppress(FileNotFoundError):  # of a hub that was killed
+            short.unlink()
+        return short
+
+    def _brief(self) -> Brief:
+        config, serves = self._loaded.config, self._serving()
+        serving, wanted = self._raw()
+        return Brief(
+            store=str(config.store.path),
+            relay=str(self._relay),
+            log_level=config.log.level,
+            log_format=config.log.format,
+            body_timeout=config.server.body_timeout,
+            drain_timeout=config.server.drain_timeout,
+            readers=self._keys,
+            serving=serving,
+            wanted=wanted,
+            unfinished=sorted(serves.unfinished),
+            kinds=sorted(serves.kinds),
+            idles=idles_of(self._loaded),
+            told=sorted(self._reads.told_by_others),
+        )
+
+
+def url_of(bound: Any) -> str:
+    """Return the URL of a bound address."""
+    return f"http://[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"http://{bound[0]}:{bound[1]}"

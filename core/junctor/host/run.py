@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, load_config
 from junctor.host.hub import Hub
+from junctor.host.loops import loop_factory
 from junctor.host.registry import Registry
 from junctor.model.problems import ConfigError
 from junctor.store.port import StoreError
@@ -51,16 +52,8 @@ def run_hub(path: Path, environ: Mapping[str, str]) -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(loaded, environ, logger))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(
@@ -69,7 +62,7 @@ async def _serve(
     wishes = _listen_to_signals(logger)
     for warning in loaded.warnings:
         logger.warning("configuration", problem=str(warning))
-    hub = Hub(loaded, logger)
+    hub = Hub(loaded, logger, reads_apart=True)
     try:
         await hub.start()
     except StoreError as error:

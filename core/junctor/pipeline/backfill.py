@@ -99,7 +99,7 @@ class Backfill:
         self._reviewed: int | str | None = None
         self._known: Kinds = {}
         self._stale: set[str] = set()
-        self._before = Definitions()
+        self._before_raw: Raw = {}
         self._history: dict[str, int] = {}
         self._outcomes: dict[str, tuple[str, int]] = {}
 
@@ -117,6 +117,11 @@ class Backfill:
     def wanted(self) -> Program:
         """What serves in the end."""
         return self._wanted
+
+    @property
+    def raw(self) -> tuple[Raw, Raw | None]:
+        """The tables of what serves, and of what is wanted, if that is something else."""
+        return (self._before_raw, self._raw) if self.building else (self._raw, None)
 
     def unfinished(self, serving: Program) -> set[str]:
         """Return the names of what is defined and can't be answered yet, or by an older version."""
@@ -163,7 +168,7 @@ class Backfill:
         self._build = self._resumed(notes.get(BUILD), since, position, leftovers)
         self._stale |= missing - known.keys()
         await self._commit(position, {BUILD: self._build.encode(), STALE: _listed(self._stale)})
-        self._before = _definitions(notes.get(SERVED))
+        self._before_raw = _readable(notes.get(SERVED))
         return self._meanwhile(also=not self._build.leftovers)
 
     def _meanwhile(self, *, also: bool) -> Audiences:
@@ -171,7 +176,7 @@ class Backfill:
 
         While leftovers are dropped it does not: what would be dropped and what be read again?
         """
-        serving = self._compile(self._before)
+        serving = self._compile(parse_definitions(self._before_raw)[0])
         if also:
             serving.keep_also(self._wanted)
         return self._stage(serving)
@@ -362,7 +367,8 @@ def _listed(kinds: Iterable[str]) -> str:
     return orjson.dumps(sorted(kinds)).decode()
 
 
-def _definitions(text: str | None) -> Definitions:
-    """Return what served before; nothing, if this version can't read it any more."""
-    definitions, problems = parse_definitions(orjson.loads(text) if text else {})
-    return Definitions() if problems else definitions
+def _readable(text: str | None) -> Raw:
+    """Return the tables of what served before; none, if this version can't read them any more."""
+    raw: Raw = orjson.loads(text) if text else {}
+    _, problems = parse_definitions(raw)
+    return {} if problems else raw

@@ -124,7 +124,7 @@ class SqliteStore:
 
     def lookup(self) -> SqliteLookup:
         """See Store."""
-        return SqliteLookup(partial(_connect_reading, self._folder / FILE))
+        return open_lookup(self._folder)
 
     def problem(self) -> str:
         """See Store."""
@@ -281,6 +281,11 @@ def _connect(
     connection.execute("pragma cache_size = -49152")
     connection.execute("pragma temp_store = memory")
     return connection
+
+
+def open_lookup(folder: Path) -> SqliteLookup:
+    """Return reads of the store in `folder`, from any process; it is opened on the first read."""
+    return SqliteLookup(partial(_connect_reading, folder / FILE))
 
 
 def _connect_reading(file: Path) -> sqlite3.Connection:

@@ -1,0 +1,141 @@
+"""The process of reads as the hub sees it: started, told how to read, and started again."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from junctor.host.brief import Brief, Message, frame
+from junctor.host.read_process import READY
+from junctor.sdk.context import Clock
+
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 30.0
+"""Seconds before it is started again, doubled with each time that it ends early."""
+_LONG_LIFE: Final = 60.0
+"""Seconds after which an end is no longer early."""
+_MOST_UNREAD: Final = 64 * 2**20
+"""Bytes it may be behind with reading what it is told."""
+_MODULE: Final = "junctor.host.read_process"
+
+
+class ReadChild:
+    """Keeps one process of reads running."""
+
+    def __init__(
+        self,
+        listening: Sequence[socket.socket],
+        take: Callable[[socket.socket], None],
+        accepts: Callable[[bool], None],
+        brief: Callable[[], Brief],
+        clock: Clock,
+        logger: FilteringBoundLogger,
+    ) -> None:
+        """Let it accept from the sockets `listening`, and `take` what is not for it.
+
+        `accepts` is told whether there is a process that accepts; `brief` is how it is to read.
+        """
+        self._listening = listening
+        self._take = take
+        self._accepts = accepts
+        self._brief = brief
+        self._clock = clock
+        self._logger = logger
+        self._process: asyncio.subprocess.Process | None = None
+        self._word: asyncio.StreamWriter | None = None
+        self._running = asyncio.create_task(self._run())
+
+    def send(self, message: Message) -> None:
+        """Tell it something; if it does not listen any more, it is ended, and started again."""
+        if self._word is None:
+            return  # the next one begins with a brief
+        self._word.write(frame(message))
+        if self._word.transport.get_write_buffer_size() > _MOST_UNREAD and self._process:
+            self._logger.error("the process of reads does not listen; it is started again")
+            self._word = None
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def close(self, grace: float) -> None:
+        """End it; what still runs after `grace` seconds is cut off."""
+        process = self._process
+        if self._word is not None and process is not None:
+            self._word.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await process.wait()
+        self._running.cancel()
+        await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._live()
+            except OSError as error:
+                self._logger.error("the process of reads can't be started", error=str(error))
+            if self._clock.monotonic() - began > _LONG_LIFE:
+                wait = _FIRST_WAIT
+            await self._clock.sleep(wait)
+            wait = min(_LONGEST_WAIT, wait * 2)
+
+    async def _live(self) -> None:
+        """Start one, and wait until it ends."""
+        loop = asyncio.get_running_loop()
+        word, their_word = socket.socketpair()
+        ear, their_ear = socket.socketpair()
+        ear.setblocking(False)
+        try:
+            numbers = [one.fileno() for one in (their_word, their_ear, *self._listening)]
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", _MODULE, *map(str, numbers), pass_fds=numbers
+            )
+        except BaseException:
+            word.close()
+            ear.close()
+            raise
+        finally:
+            their_word.close()
+            their_ear.close()
+        self._process = process
+        try:
+            _, self._word = await asyncio.open_unix_connection(sock=word)
+            self.send(self._brief())
+            loop.add_reader(ear.fileno(), self._hear, ear)
+            code = await process.wait()
+            self._logger.error("the process of reads ended; it is started again", code=code)
+        finally:
+            self._process, writer, self._word = None, self._word, None
+            self._accepts(False)
+            loop.remove_reader(ear.fileno())
+            ear.close()
+            if writer is not None:
+                writer.close()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+
+    def _hear(self, ear: socket.socket) -> None:
+        """Take the connections that it hands over; it says once that it is ready."""
+        while True:
+            try:
+                said, numbers, _, _ = socket.recv_fds(ear, 1, 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                said, numbers = b"", []
+            if not said:
+                asyncio.get_running_loop().remove_reader(ear.fileno())
+                return
+            if said == READY:
+                self._accepts(True)
+            for number in numbers:
+                os.set_inheritable(number, False)
+                self._take(socket.socket(fileno=number))

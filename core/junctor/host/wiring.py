@@ -1,0 +1,96 @@
+"""What a configuration is made into: routing, definitions, connectors."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from structlog.typing import FilteringBoundLogger
+
+from junctor.audiences.engine import Engine
+from junctor.audiences.nodes import Definitions
+from junctor.audiences.program import Program
+from junctor.config.load import LoadedConfig
+from junctor.pipeline.audience import Audiences, Fetch
+from junctor.pipeline.route import Router, RouteRule, Target
+from junctor.sdk.context import Clock, Context
+from junctor.sdk.destination import Destination
+from junctor.sdk.settings import Settings
+
+
+def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Settings]]) -> Router:
+    """Return the routing of a configuration; `connectors` are its destinations by id."""
+    routes = [
+        RouteRule(
+            route.sources if loaded.config.routes[route.id].sources is not None else None,
+            frozenset(route.destinations),
+            route.when,
+            route.when is not None and bool(route.when.reads & {"profile", "audiences"}),
+        )
+        for route in loaded.routes.values()
+    ]
+    targets = [
+        Target(
+            id,
+            frozenset(connectors[id].accepts()),
+            one.section.consent,
+            (one.section.integration or one.cls.manifest.title, id),
+            one.cls.manifest.keeps_audiences,
+        )
+        for id, one in loaded.destinations.items()
+    ]
+    sends = {one.name: frozenset(one.send) for one in loaded.definitions.audiences}
+    return Router(routes, targets, sends)
+
+
+def make_program(loaded: LoadedConfig, definitions: Definitions) -> Program:
+    """Return definitions compiled for the sources of a configuration."""
+    return Program(definitions, idles_of(loaded))
+
+
+def idles_of(loaded: LoadedConfig) -> dict[str, int]:
+    """Return the silence (ms) that ends a presence, by source."""
+    sources = loaded.config.sources.items()
+    return {
+        id: round(source.exit_idle * 1000)
+        for id, source in sources
+        if source.enabled and source.exit_idle is not None
+    }
+
+
+def make_audiences(
+    loaded: LoadedConfig,
+    program: Program,
+    fetch: Fetch,
+    clock: Clock,
+    over: Callable[[], None] = lambda: None,
+) -> Audiences:
+    """Return the stage that runs a program under a configuration; `over` as of Audiences."""
+    sources = loaded.config.sources.values()
+    lag = max((source.settle_lag for source in sources if source.enabled), default=0.0)
+    keeps = any(one.cls.manifest.keeps_audiences for one in loaded.destinations.values())
+    return Audiences(Engine(program, round(lag * 1000)), fetch, clock, over, introduces=keeps)
+
+
+def destinations_for(
+    loaded: LoadedConfig, http: httpx.AsyncClient, clock: Clock, logger: FilteringBoundLogger
+) -> Mapping[str, Destination[Settings]]:
+    """Return the configured connectors for a dry run or an online check."""
+    return {
+        id: one.cls(one.settings, Context(id, http, logger, clock))
+        for id, one in loaded.destinations.items()
+    }
+
+
+def fingerprint(settings: Settings) -> str:
+    """Return a digest by which a changed setting is noticed; it does not reveal secrets."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        return str(value)
+
+    text = json.dumps(settings.model_dump(), default=plain, sort_keys=True)
+    return hashlib.scrypt(text.encode(), salt=b"junctor settings", n=1024, r=8, p=1).hex()[:32]
