@@ -48,6 +48,7 @@ class ReadChild:
         self._logger = logger
         self._process: asyncio.subprocess.Process | None = None
         self._word: asyncio.StreamWriter | None = None
+        self._closing = False
         self._running = asyncio.create_task(self._run())
 
     def send(self, message: Message) -> None:
@@ -63,7 +64,7 @@ class ReadChild:
 
     async def close(self, grace: float) -> None:
         """End it; what still runs after `grace` seconds is cut off."""
-        process = self._process
+        self._closing, process = True, self._process
         if self._word is not None and process is not None:
             self._word.close()
             with suppress(TimeoutError):
@@ -109,7 +110,8 @@ class ReadChild:
             self.send(self._brief())
             loop.add_reader(ear.fileno(), self._hear, ear)
             code = await process.wait()
-            self._logger.error("the process of reads ended; it is started again", code=code)
+            if not self._closing:
+                self._logger.error("the process of reads ended; it is started again", code=code)
         finally:
             self._process, writer, self._word = None, self._word, None
             self._accepts(False)
