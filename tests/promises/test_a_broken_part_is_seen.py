@@ -23,7 +23,7 @@ async def test_when_the_fold_breaks_the_hub_is_not_ready_and_loses_nothing(
         )
         async with running_hub(tmp_path, config) as running:
             client = running.client
-            monkeypatch.setattr(running.hub._flow, "fold", broken)
+            monkeypatch.setattr(running.hub._folding.flow, "work_out", broken)
             assert (await client.batch(calls[:5], WRITE_KEY)).status == 200
 
             async def not_ready() -> bool:

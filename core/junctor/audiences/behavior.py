@@ -62,7 +62,7 @@ class Scope:
     """States and memberships of a subject, or of one session of a person.
 
     `dues` holds, by audience or `signal:NAME`, when it is to be looked at again: (at, quiet_at) of
-    its verdict. `seen_at` is the newest event's time.
+    its verdict. `seen_at` is the newest event's time of a session.
     """
 
     states: dict[str, State] = field(default_factory=dict)
@@ -104,57 +104,90 @@ class Scope:
         self.seen_at = max(self.seen_at, other.seen_at)
 
 
-@dataclass(slots=True)
 class Behavior:
     """All of one subject.
 
     `quiet` is the time up to which silence is believed; `late` when an event last came so late that
-    more of its kind may follow. `revision` names the definitions by which memberships were last
-    looked at. `over` says that states were dropped since they took too much room. `consent` is the
-    newest consent object that an event carried, with the event's time and rank: what comes about by
-    time alone is told with it, too.
+    more of its kind may follow; `seen_at` the newest event's time. `revision` names the definitions
+    by which memberships were last looked at. `over` says that states were dropped since they took
+    too much room. `consent` is the newest consent object that an event carried, with the event's
+    time and rank: what comes about by time alone is told with it, too. `told_ids` is how many kinds
+    of ids every entry was told with, at least.
+
+    These few are decoded at once. The scopes are when somebody asks for them: most events fit
+    nothing, nothing is due, and what is kept need not be looked at.
     """
 
-    own: Scope = field(default_factory=Scope)
-    sessions: dict[str, Scope] = field(default_factory=dict)
-    quiet: int = 0
-    late: int = 0
-    revision: str = ""
-    over: bool = False
-    consent: tuple[int, int, Mapping[str, Any]] | None = None
+    __slots__ = (
+        "_kept", "_next", "_own", "_sessions", "consent", "late", "over", "quiet", "revision",
+        "seen_at", "told_ids",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.quiet = 0
+        self.late = 0
+        self.seen_at = 0
+        self.revision = ""
+        self.over = False
+        self.told_ids = 0
+        self.consent: tuple[int, int, Mapping[str, Any]] | None = None
+        self._own = Scope()
+        self._sessions: dict[str, Scope] = {}
+        self._kept = b""
+        """The scopes as they are stored, until somebody asks for them."""
+        self._next = (NEVER, NEVER)
+        """The earliest of their dues, as long as they are not decoded."""
+
+    @property
+    def own(self) -> Scope:
+        """The subject's own scope."""
+        if self._kept:
+            self._open()
+        return self._own
+
+    @property
+    def sessions(self) -> dict[str, Scope]:
+        """The scopes of a person's sessions, by id."""
+        if self._kept:
+            self._open()
+        return self._sessions
+
+    def _open(self) -> None:
+        own, sessions = orjson.loads(self._kept)
+        self._kept = b""
+        self._own = Scope.of(own)
+        self._sessions = {id: Scope.of(scope) for id, scope in sessions.items()}
 
     def encode(self) -> bytes:
-        """Return it as JSON text, of bounded size."""
-        text = self._text()
-        while len(text) > HARD_BYTES and self._drop_largest():
+        """Return it as JSON text, of bounded size, on two lines."""
+        scopes = self._kept or self._scopes()
+        while len(scopes) > HARD_BYTES and self._drop_largest():
             self.over = True
-            text = self._text()
-        return text
-
-    def _text(self) -> bytes:
-        sessions = {id: scope.plain() for id, scope in self.sessions.items()}
-        return orjson.dumps(
-            [
-                self.own.plain(), sessions, self.quiet, self.late, self.revision, self.over,
-                self.consent,
-            ]
+            scopes = self._scopes()
+        head = (
+            self.quiet, self.late, self.seen_at, self.revision, self.over, self.told_ids,
+            self.consent, *self._next_due(),
         )  # fmt: skip
+        return orjson.dumps(head) + b"\n" + scopes
+
+    def _scopes(self) -> bytes:
+        sessions = {id: scope.plain() for id, scope in self._sessions.items()}
+        return orjson.dumps((self._own.plain(), sessions))
 
     @classmethod
     def decode(cls, text: bytes) -> "Behavior":
         """Return what `encode` wrote; a new one for no text."""
-        if not text:
-            return cls()
-        own, sessions, quiet, late, revision, over, consent = orjson.loads(text)
-        return cls(
-            Scope.of(own),
-            {id: Scope.of(scope) for id, scope in sessions.items()},
-            quiet,
-            late,
-            revision,
-            over,
-            tuple(consent) if consent is not None else None,
-        )
+        made = cls()
+        if text:
+            head, _, made._kept = text.partition(b"\n")
+            (
+                made.quiet, made.late, made.seen_at, made.revision, made.over, made.told_ids,
+                consent, at, quiet_at,
+            ) = orjson.loads(head)  # fmt: skip
+            made.consent = tuple(consent) if consent is not None else None
+            made._next = (at, quiet_at)
+        return made
 
     def heed(self, seen: Seen) -> None:
         """Note the consent object that an event carries, unless a newer one is known."""
@@ -201,17 +234,20 @@ class Behavior:
 
     def due(self, lag: int) -> int:
         """Return when something is next to be looked at; silence `lag` after its time."""
-        due = NEVER
-        late = self.late
-        for scope in (self.own, *self.sessions.values()):
+        at, quiet_at = self._next_due()
+        return at if quiet_at == NEVER else min(at, max(self.late, quiet_at) + lag)
+
+    def _next_due(self) -> tuple[int, int]:
+        if self._kept:
+            return self._next
+        due = quiet = NEVER
+        for scope in (self._own, *self._sessions.values()):
             for at, quiet_at in scope.dues.values():
                 if at < due:
                     due = at
-                if quiet_at < NEVER:
-                    quiet_at = (late if late > quiet_at else quiet_at) + lag
-                    if quiet_at < due:
-                        due = quiet_at
-        return due
+                if quiet_at < quiet:
+                    quiet = quiet_at
+        return due, quiet
 
     def _drop_largest(self) -> bool:
         """Drop the largest state; False when there is none left."""

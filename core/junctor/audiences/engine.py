@@ -64,7 +64,7 @@ class Engine:
         run = Evaluation(self.program, profile, behavior, now, behavior.quiet, ids, changes, scope)
         run.moment = (seen.at, seen.rank)
         if seen.source != HUB:  # what the hub makes itself comes after its cause, on purpose
-            run.late = seen.at < behavior.own.seen_at
+            run.late = seen.at < behavior.seen_at
             if now - seen.at > self.lag:
                 behavior.late = max(behavior.late, now)
                 run.straggler = seen.at if self.lag else None
@@ -72,18 +72,18 @@ class Engine:
             run.want(scope.at_birth)
         if seen.at <= profile.first_seen and seen.source != HUB:
             run.age()
-        session = None
-        if self._has_session(behavior, seen, key):
-            session = run.session(seen.session, seen.at)
+        has_session = self._has_session(behavior, seen, key)
+        if has_session:
+            run.session(seen.session, seen.at)
         for event in self._with_exit(seen):
             matched = self.program.index.matches(event)
-            run.feed(scope, behavior.own, event, matched, None)
-            if session is not None:
+            run.feed(scope, event, matched, None)
+            if has_session:
                 sessions = self.program.scopes[SESSION]
-                run.feed(sessions, session, event, matched, seen.session)
+                run.feed(sessions, event, matched, seen.session)
         run.traits(_spoken_of(seen.body) if learned is None else learned)
         if seen.source != HUB:
-            behavior.own.seen_at = max(behavior.own.seen_at, seen.at)
+            behavior.seen_at = max(behavior.seen_at, seen.at)
         run.evaluate()
         return changes
 
@@ -175,6 +175,8 @@ class Engine:
         before = self._completed(user, behavior.own, behavior.quiet)
         told = self._completed(user, other.own, other.quiet)
         behavior.own.merge(other.own, user.kinds)
+        behavior.seen_at = max(behavior.seen_at, other.seen_at)
+        behavior.told_ids = 0
         behavior.late = max(behavior.late, other.late)
         behavior.quiet = max(behavior.quiet, other.quiet)
         behavior.over = behavior.over or other.over

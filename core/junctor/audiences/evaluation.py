@@ -68,14 +68,13 @@ class Evaluation:
     def feed(
         self,
         program: ScopeProgram,
-        scope: Scope,
         seen: Seen,
         matched: list[int],
         session: str | None,
     ) -> None:
         """Put the event into the states that want it; note whose audiences rest on them."""
         for kind, mask in program.wanting(seen, matched):
-            self._add(program, scope, kind, seen, mask, session)
+            self._add(program, self._scope(session), kind, seen, mask, session)
 
     def _add(
         self,
@@ -112,7 +111,8 @@ class Evaluation:
         """Note the audiences that rest on traits, which an event may have changed."""
         names = tuple(names)
         for name in names:
-            self.want(self.scope_program.resting_on(name, self.behavior.own))
+            if name in self.scope_program.by_trait:
+                self.want(self.scope_program.resting_on(name, self.behavior.own))
             for compiled in self.program.scopes[SESSION].by_trait.get(name, {}).values():
                 self.want_everywhere(compiled)
 

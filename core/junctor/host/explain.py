@@ -5,7 +5,7 @@ itself, over a state that forgets. Then every destination that gets it builds it
 """
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
@@ -320,6 +320,9 @@ class _DryState:
 
     async def commit(self, result: FoldResult) -> None:
         self.result = result
+
+    def submit(self, result: FoldResult) -> Awaitable[None]:
+        return self.commit(result)
 
     def forget(self) -> None:
         """Nothing is kept."""

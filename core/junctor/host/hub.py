@@ -27,6 +27,7 @@ from junctor.config.load import LoadedConfig
 from junctor.config.model import Config
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
+from junctor.host.folding import Folding
 from junctor.host.loops import runner_of
 from junctor.host.mask import Mask
 from junctor.host.pull import Puller
@@ -52,16 +53,9 @@ from junctor.store.sqlite import SqliteStore
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
-_FOLD_LIMIT: Final = 1_000
 _MAINTAIN_SECONDS: Final = 10.0
 _SIZES_SECONDS: Final = 60.0
 _STORE_RETRY: Final = 1.0
-_DUE_LIMIT: Final = 256
-"""Subjects whose time is due that are looked at together."""
-_LONGEST_WAIT: Final = 0.25
-_SHORTEST_WAIT: Final = 0.01
-_ARRIVING: Final = 20
-"""Milliseconds that what is being received may take into the log."""
 _RESTART_ONLY: Final[Mapping[str, Callable[[Config], object]]] = MappingProxyType(
     {
         "server.listen": lambda config: config.server.listen,
@@ -94,13 +88,8 @@ class Hub:
         self.live = LiveStream()
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
-        self._position = 0
-        self._folded_at = 0
         self._broken = ""
-        self._build_error = ""
         self._sizes_at = 0.0
-        self._caught_up = asyncio.Event()
-        self._folding = asyncio.Lock()
         self.ingest_address = ""
         self.admin_address = ""
 
@@ -133,21 +122,26 @@ class Hub:
         self._http = guarded_client(config.egress.allow)
         self._tail = Tail(self.store.log)
         self._tail.head = await self.store.log.head()
-        self._position = await self.store.state.position()
+        position = await self.store.state.position()
         destinations = self._destinations(loaded)
-        self._flow = Flow(
+        backfill, audiences = await self._begin_backfill(loaded, position)
+        flow = Flow(
             self.store.state,
             Identifiers(config.identity),
-            await self._begin_backfill(loaded),
+            audiences,
             self._router(loaded, destinations),
             lambda batch: self._dispatcher.publish(batch),
             self._logger,
             self._tell,
         )
+        self._folding = Folding(
+            flow, backfill, self._tail, self.store.state, position, self._clock, self._logger,
+            lambda: self.readers.refresh(),
+        )  # fmt: skip
         self.readers = ReadSide(
             self.store,
             self._serving,
-            lambda: self._backfill.raw,
+            lambda: self._folding.backfill.raw,
             self._clock,
             self._logger,
             apart=self._reads_apart,
@@ -164,20 +158,20 @@ class Hub:
         )
         self._ingest.suppressed |= (await self.store.log.suppressed()).keys()
         self._dispatcher = self._new_dispatcher()
-        await self._dispatcher.start(destinations, self._position)
+        await self._dispatcher.start(destinations, self._folding.position)
         self.store.keep_for(frozenset(loaded.destinations))
         self._ingest.configure(config.server, self._push_sources(loaded))
         self._start_pulling(loaded)
-        self._run(self._fold(), "fold")
-        self._run(self._pass_time(), "time")
-        self._run(self._build(), "backfill")
+        self._run(self._folding.fold_all(), "fold")
+        self._run(self._folding.pass_time(), "time")
+        self._run(self._folding.build(), "backfill")
         self._run(self._maintain(), "maintain")
         self.audiences = AudienceOperations(
             AudienceSource(
                 self.store,
-                lambda: self._flow.audiences,
-                lambda: self._backfill,
-                lambda: self._flow.identifiers,
+                lambda: self._folding.flow.audiences,
+                lambda: self._folding.backfill,
+                lambda: self._folding.flow.identifiers,
                 lambda definitions: make_program(self.loaded, definitions),
                 self._clock,
             )
@@ -188,8 +182,8 @@ class Hub:
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
             suppressed=self._ingest.suppressed,
-            broken=lambda: self._broken,
-            figures=lambda profile, at: self._flow.audiences.figures(profile, at),
+            broken=lambda: self._broken or self._folding.broken,
+            figures=lambda profile, at: self._folding.flow.audiences.figures(profile, at),
             audiences=self._audience_state,
         )
         token = config.admin.token
@@ -221,13 +215,15 @@ class Hub:
         if hasattr(self, "_dispatcher"):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2.0 if grace is None else grace):
-                    await self._caught_up.wait()
+                    await self._folding.caught_up.wait()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._tasks.clear()
         if hasattr(self, "_dispatcher"):
+            with suppress(StoreError):  # what could not be stored is folded at the next start
+                await self._folding.settle()
             limit = self.loaded.config.server.drain_timeout if grace is None else grace
             await self._dispatcher.stop(limit)
         if hasattr(self, "_http"):
@@ -261,21 +257,36 @@ class Hub:
         self.loaded = loaded
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
-        async with self._folding:  # no batch is decided by one router and published to the other
-            self._flow.identifiers = Identifiers(loaded.config.identity)
-            self._flow.audiences = await self._begin_backfill(loaded)
-            self._flow.router = router
-            self.readers.configure(loaded)
-            await self._start_destinations(destinations)
+        await self._go_over(loaded, router, destinations)
         await old_http.aclose()
         self._logger.info("configuration reloaded")
+
+    async def _go_over(
+        self, loaded: LoadedConfig, router: Router, destinations: dict[str, Configured]
+    ) -> None:
+        """Fold by another configuration, however long the store is not available meanwhile."""
+        folding = self._folding
+        while True:
+            try:
+                async with folding.still():  # a batch is decided and published by one router
+                    folding.backfill, folding.flow.audiences = await self._begin_backfill(
+                        loaded, folding.position
+                    )
+                    folding.flow.identifiers = Identifiers(loaded.config.identity)
+                    folding.flow.router = router
+                    self.readers.configure(loaded)
+                    await self._start_destinations(destinations)
+                    return
+            except StoreError as error:
+                self._logger.error("the configuration waits for the store", error=str(error))
+                await self._clock.sleep(_STORE_RETRY)
 
     async def _start_destinations(self, destinations: dict[str, Configured]) -> None:
         """Start them, however long the store is not available: there is no way back by now."""
         while True:
             self._dispatcher = self._new_dispatcher()
             try:
-                await self._dispatcher.start(destinations, self._position)
+                await self._dispatcher.start(destinations, self._folding.position)
                 self.store.keep_for(frozenset(destinations))
             except StoreError as error:
                 self._broken = "destinations wait for the store"
@@ -289,95 +300,6 @@ class Hub:
 
     # -- work ------------------------------------------------------------------------------------
 
-    async def _fold(self) -> None:
-        while True:
-            if self._position >= self._tail.head:
-                self._caught_up.set()
-            try:
-                records = await self._tail.next(self._position, _FOLD_LIMIT)
-                self._caught_up.clear()
-                async with self._folding:
-                    await self._flow.fold(records, self._position)
-                    self._position = records[-1].offset
-                    self._folded_at = records[-1].received_at
-            except StoreError as error:
-                self._logger.error("the fold waits for the store", error=str(error))
-                await self._fold_again_later()
-            except Exception as error:  # an event's own faults end in the flow: this is a bug
-                if not self._broken:
-                    self._logger.error("a part of the hub broke", part="fold", exc_info=error)
-                self._broken = f"the fold broke ({type(error).__name__}); it is tried again"
-                await self._fold_again_later()
-            else:
-                self._broken = ""
-
-    async def _fold_again_later(self) -> None:
-        await self._clock.sleep(_STORE_RETRY)
-        self.store.state.forget()
-        self._tail.forget()
-
-    async def _pass_time(self) -> None:
-        """Do what becomes due by time alone: absences, ends of windows and holds."""
-        while True:
-            wait = _LONGEST_WAIT
-            try:
-                async with self._folding:
-                    if not self._flow.audiences.idle:
-                        wait = await self._do_what_is_due()
-            except StoreError as error:
-                self._logger.error("what is due waits for the store", error=str(error))
-                self.store.state.forget()
-                wait = _STORE_RETRY
-            except Exception as error:  # as in _fold
-                if not self._broken:
-                    self._logger.error("a part of the hub broke", part="time", exc_info=error)
-                self._broken = f"what is due broke ({type(error).__name__}); it is tried again"
-                self.store.state.forget()
-                wait = _STORE_RETRY
-            await self._clock.sleep(wait)
-
-    async def _do_what_is_due(self) -> float:
-        """Return in how many seconds to look again.
-
-        Time does not run ahead of the fold: what came before a due moment is folded before it.
-        """
-        now = round(self._clock.now() * 1000) - _ARRIVING
-        if self._position < self._tail.head:
-            now = min(now, self._folded_at)
-        count = await self._flow.pass_time(now, self._position, _DUE_LIMIT)
-        if count == _DUE_LIMIT:
-            return 0.0  # live events go between
-        due = await self.store.state.next_due()
-        if due is None:
-            return _LONGEST_WAIT
-        return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, (due - now) / 1000))
-
-    async def _build(self) -> None:
-        """Bring new definitions into service, a piece at a time, between live events."""
-        while True:
-            wait = _LONGEST_WAIT
-            try:
-                async with self._folding:
-                    if not self._backfill.done:
-                        now = round(self._clock.now() * 1000)
-                        serving = self._flow.audiences
-                        await self._backfill.step(self._flow, self._position, now)
-                        if self._flow.audiences is not serving:
-                            self.readers.refresh()
-                        wait = 0.0
-                self._build_error = ""
-            except StoreError as error:
-                self._build_error = str(error)
-                self._logger.error("the backfill waits for the store", error=str(error))
-                self.store.state.forget()
-                wait = _STORE_RETRY
-            except Exception as error:  # as in _fold
-                self._build_error = f"the backfill broke ({type(error).__name__})"
-                self._logger.error("the backfill broke", exc_info=error)
-                self.store.state.forget()
-                wait = _STORE_RETRY
-            await self._clock.sleep(wait)
-
     async def _maintain(self) -> None:
         while True:
             try:
@@ -390,7 +312,7 @@ class Hub:
     async def _observe(self) -> None:
         metrics = self.metrics
         metrics.log_head.set(self._tail.head)
-        metrics.log_folded.set(self._position)
+        metrics.log_folded.set(self._folding.position)
         metrics.store_bytes.set(self.store.size())
         metrics.store_commits.set(self.store.commits())
         metrics.healthy.set(0 if self.operations.problem() else 1)
@@ -404,7 +326,7 @@ class Hub:
 
     async def _observe_sizes(self) -> None:
         """Count members, not too often: it takes a while where there are many."""
-        names = self._flow.audiences.engine.program.audiences.keys()
+        names = self._folding.flow.audiences.engine.program.audiences.keys()
         if not names or self._clock.monotonic() < self._sizes_at:
             return
         self._sizes_at = self._clock.monotonic() + _SIZES_SECONDS
@@ -415,9 +337,9 @@ class Hub:
 
     def _serving(self) -> Serving:
         """Return what answers reads now."""
-        engine, backfill = self._flow.audiences.engine, self._backfill
+        engine, backfill = self._folding.flow.audiences.engine, self._folding.backfill
         unfinished = backfill.unfinished(engine.program)
-        return Serving(engine, backfill.wanted, self._flow.identifiers.limits, unfinished)
+        return Serving(engine, backfill.wanted, self._folding.flow.identifiers.limits, unfinished)
 
     def _tell(self, told: Sequence[Told]) -> None:
         """Tell of transitions that are committed: who watches, and who counts."""
@@ -427,7 +349,7 @@ class Hub:
                 self.metrics.transition(one.row.audience, entered=one.row.entered)
 
     def _audience_state(self) -> Mapping[str, Any]:
-        return {**self.audiences.state(), "error": self._build_error or None}
+        return {**self.audiences.state(), "error": self._folding.build_error or None}
 
     def _run(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -444,7 +366,7 @@ class Hub:
     def _new_dispatcher(self) -> Dispatcher:
         return Dispatcher(
             self.store,
-            self._flow.again,
+            self._folding.flow.again,
             clock=self._clock,
             random=self._random,
             metrics=self.metrics,
@@ -466,7 +388,9 @@ class Hub:
             for id, one in loaded.destinations.items()
         }
 
-    async def _begin_backfill(self, loaded: LoadedConfig) -> Audiences:
+    async def _begin_backfill(
+        self, loaded: LoadedConfig, position: int
+    ) -> tuple[Backfill, Audiences]:
         """Return the stage to run now; the rest of the way is `_build`'s."""
         config = loaded.config
         raw = {name: dict(getattr(config, name)) for name in SECTIONS}
@@ -479,10 +403,10 @@ class Hub:
             return make_audiences(loaded, program, self.store.log.fetch, self._clock, over)
 
         wanted = compile(loaded.definitions)
-        self._backfill = Backfill(
+        backfill = Backfill(
             self.store.state, self.store.log, self.store.memberships, raw, wanted, compile, stage
         )
-        return await self._backfill.begin(self._position, round(self._clock.now() * 1000))
+        return backfill, await backfill.begin(position, round(self._clock.now() * 1000))
 
     def _router(self, loaded: LoadedConfig, destinations: Mapping[str, Configured]) -> Router:
         return make_router(loaded, {id: one.connector for id, one in destinations.items()})

@@ -231,8 +231,9 @@ class AudienceBatch:
 
         That is no new entry: no trigger fires, and it is not counted.
         """
-        if not self.stage.introduces:
+        if not self.stage.introduces or len(ids) <= behavior.told_ids:
             return
+        behavior.told_ids = len(ids)
         for session, scope in ((None, behavior.own), *behavior.sessions.items()):
             for name, known in scope.memberships.items():
                 compiled = self.stage.engine.program.audiences.get(name)

@@ -9,7 +9,8 @@ offset, and the events that the fold makes itself commit together, so that a cra
 and skips nothing.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,15 @@ from junctor.sdk.event import NOBODY, Event, EventType, ProfileView
 from junctor.store.port import FoldResult, IdentifierKey, Routed, State
 
 UNPROCESSABLE = "could not be processed"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A batch of records worked out, and not stored yet."""
+
+    result: FoldResult
+    batch: Batch
+    audience: AudienceBatch | None
 
 
 class Flow:
@@ -61,6 +71,34 @@ class Flow:
         Raises:
             StoreUnavailable: nothing was changed; fold the same records again.
         """
+        folded = await self.work_out(records, previous)
+        await self._state.commit(folded.result)
+        self._tell(folded)
+
+    def store(self, folded: Folded) -> Coroutine[Any, Any, None]:
+        """Hand a batch to the store; return what waits until it is durable, and publishes it then.
+
+        From now on reads of the state show it. If it can't be stored, fold the same records again.
+
+        Raises:
+            StoreUnavailable: nothing was changed; also what is returned raises it.
+        """
+        return self._published(self._state.submit(folded.result), folded)
+
+    async def _published(self, durable: Awaitable[None], folded: Folded) -> None:
+        await durable
+        self._tell(folded)
+
+    def _tell(self, folded: Folded) -> None:
+        self._publish(folded.batch)
+        self.announce(folded.audience)
+
+    async def work_out(self, records: Sequence[Record], previous: int) -> Folded:
+        """Process records that follow offset `previous`; what comes of it is still to be stored.
+
+        Raises:
+            StoreUnavailable: the state can't be read.
+        """
         normalized = []
         async for some in in_turns(records):
             normalized += [self._normalize(record) for record in some]
@@ -85,9 +123,7 @@ class Flow:
         result.merges, result.conflicts = people.merges, people.conflicts
         result.routed, result.rejections = routed, rejections
         await self._finish(audience, result)
-        await self._state.commit(result)
-        self._publish(Batch(previous, processed, result.offset))
-        self.announce(audience)
+        return Folded(result, Batch(previous, processed, result.offset), audience)
 
     async def pass_time(self, now: int, position: int, limit: int) -> int:
         """Do what is due up to `now` (epoch ms) with nothing happening; return for how many.

@@ -4,7 +4,7 @@ All methods are asynchronous and work on batches, so that an adapter may live be
 method that writes returns only when the write is durable. Times are epoch milliseconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -187,6 +187,16 @@ class State(Protocol):
 
         Raises:
             StoreUnavailable: nothing was changed.
+        """
+        ...
+
+    def submit(self, result: FoldResult) -> Awaitable[None]:
+        """Commit, and return what waits until it is durable; reads of the state show it at once.
+
+        One at a time: wait before the next. What `due`, `survivors` and `notes` return is durable.
+
+        Raises:
+            StoreUnavailable: nothing was changed; also what is returned raises it.
         """
         ...
 

@@ -1,6 +1,6 @@
 """A town of people: events folded into a state in memory, and what can be said about it."""
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -67,6 +67,9 @@ class MemoryState:
         for id, profile in found.items():
             profile.behavior, profile.due = self.behaviors[id]
         return found
+
+    def submit(self, result: FoldResult) -> Awaitable[None]:
+        return self.commit(result)
 
     async def commit(self, result: FoldResult) -> None:
         if self.fails:

@@ -50,6 +50,32 @@ class FoldLaws:
         [person] = (await state.profiles([1])).values()
         assert (person.behavior, person.due) == (b"[1]", 10)
 
+    async def test_what_is_submitted_shows_at_once_and_what_fails_never_was(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        state, key = store.state, ("user_id", "u-1")
+        await state.commit(
+            FoldResult(1, identifiers={key: 1}, profiles={1: due_at(1, 10), 2: due_at(2, 20)},
+                       subjects={"account:a": due_at(0, 15)})
+        )  # fmt: skip
+        durable = state.submit(
+            FoldResult(2, identifiers={key: None}, subjects={"account:a": due_at(0, 25)},
+                       profiles={1: due_at(1, 30), 2: None, 3: due_at(3, 1)})
+        )  # fmt: skip
+        for _ in range(2):  # before it is durable, and after
+            assert await state.resolve([key]) == {}
+            people = await state.profiles([1, 2, 3])
+            assert {id: person.due for id, person in people.items()} == {1: 30, 3: 1}
+            assert (await state.subjects(["account:a"]))["account:a"].due == 25
+            if _ == 0:
+                await durable
+        broken = state.submit(FoldResult(3, profiles={1: due_at(1, 99)}, notes={"n": object()}))  # type: ignore[dict-item]
+        assert (await state.profiles([1]))[1].due == 99
+        with pytest.raises(StoreError):
+            await broken
+        assert (await state.profiles([1]))[1].due == 30
+        assert await (await reopen()).state.position() == 2
+
     async def test_notes_are_kept_until_they_are_removed(
         self, store: Store, reopen: Reopen
     ) -> None:

@@ -15,8 +15,13 @@ from junctor.store.sqlite.writer import insert_rows, select_in
 _TRANSITION = "audience, version, subject, profile, at, entered, reason"
 
 
-def write_behavior(connection: sqlite3.Connection, result: FoldResult) -> None:
-    """Store what a batch changed of audiences; runs on the writer's thread."""
+def write_behavior(
+    connection: sqlite3.Connection, result: FoldResult, subjects: Sequence[Sequence[Any]]
+) -> None:
+    """Store what a batch changed of audiences; runs on the writer's thread.
+
+    `subjects` are the rows of those that are no people.
+    """
     for row in result.transitions:
         if row.entered:
             connection.execute(
@@ -37,9 +42,6 @@ def write_behavior(connection: sqlite3.Connection, result: FoldResult) -> None:
     insert_rows(connection, "insert or ignore into goals", goals)
     sessions = [(id, profile, at) for (id, profile), at in result.sessions.items()]
     insert_rows(connection, "insert or replace into sessions", sessions)
-    subjects = [
-        (key, s.encode(), s.behavior, s.due) for key, s in result.subjects.items() if s is not None
-    ]
     insert_rows(connection, "insert or replace into subjects", subjects)
     # Last: what was noted of somebody in this batch goes the same way as what was known before.
     for merge in result.merges:
@@ -72,12 +74,23 @@ def _remove(connection: sqlite3.Connection, profile: int) -> None:
 
 def load_subjects(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Profile]:
     """Return the subjects that exist, by key."""
+    rows = subject_rows(connection, keys)
+    return {key: stored_subject(key, *row) for key, row in rows.items()}
+
+
+def subject_rows(
+    connection: sqlite3.Connection, keys: Sequence[str]
+) -> dict[str, tuple[bytes, bytes, int | None]]:
+    """Return record, behavior and due of the subjects that exist, by key."""
     select = "select key, record, behavior, due from subjects where key"
-    found = {}
-    for key, record, behavior, due_at in select_in(connection, select, keys):
-        subject = found[key] = Profile.decode(0, record)
-        subject.subject, subject.behavior, subject.due = key, behavior, due_at
-    return found
+    return {row[0]: row[1:] for row in select_in(connection, select, keys)}
+
+
+def stored_subject(key: str, record: bytes, behavior: bytes, due: int | None) -> Profile:
+    """Return the subject of a row of `subjects`."""
+    subject = Profile.decode(0, record)
+    subject.subject, subject.behavior, subject.due = key, behavior, due
+    return subject
 
 
 def due(connection: sqlite3.Connection, until: int, limit: int) -> tuple[list[int], list[str]]:

@@ -3,8 +3,9 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -12,7 +13,13 @@ import orjson
 from junctor.model.profile import Merge, Profile
 from junctor.store.port import FoldResult, IdentifierKey, Routed, StoreError
 from junctor.store.sqlite.log import Append, SqliteLog, insert_rejections
-from junctor.store.sqlite.memberships import due, load_subjects, next_due, write_behavior
+from junctor.store.sqlite.memberships import (
+    due,
+    next_due,
+    stored_subject,
+    subject_rows,
+    write_behavior,
+)
 from junctor.store.sqlite.writer import Writer, insert_rows, select_in
 
 _PROFILES_CACHED: Final = 20_000
@@ -40,7 +47,7 @@ class Recent(Generic[K, V]):
         self.entries: dict[K, V] = {}
         self._limit = limit
 
-    def keep(self, entries: dict[K, V]) -> None:
+    def keep(self, entries: Mapping[K, V]) -> None:
         """Add or replace entries; they are the newest then."""
         for key in entries:
             self.entries.pop(key, None)
@@ -56,17 +63,19 @@ class _Commit:
 
     state: "SqliteState"
     result: FoldResult
+    rows: dict[int, Row | None]
+    """Profiles as they are stored; None for those removed."""
+    subjects: dict[str, Row | None]
+    """The same of subjects that are no people."""
     derived: Append | None
     future: asyncio.Future[None]
-    rows: dict[int, Row | None] = field(default_factory=dict)
-    """Profiles as they were stored; None for those removed."""
 
     @property
     def proves_room(self) -> bool:
         return False
 
     def run(self, connection: sqlite3.Connection) -> None:
-        self.rows = self.state.write(connection, self.result)
+        self.state.write(connection, self)
         if self.derived is not None:
             self.derived.run(connection)
 
@@ -93,9 +102,11 @@ class SqliteState:
         self._writer = writer
         self._reader = reader
         self._log = log
-        self._subjects: Recent[str, Profile] = Recent(_PROFILES_CACHED)
+        self._subjects: Recent[str, Row] = Recent(_PROFILES_CACHED)
         self._profiles: Recent[int, Row] = Recent(_PROFILES_CACHED)
         self._identifiers: Recent[IdentifierKey, int] = Recent(_IDENTIFIERS_CACHED)
+        self._ahead: _Commit | None = None
+        """What is on its way to the disk; reads have to show it already."""
         self._routings: dict[Decision, int] = {}
         self._decisions: dict[int, Decision] = {}
         self.decisions()
@@ -114,39 +125,46 @@ class SqliteState:
 
     async def resolve(self, keys: Sequence[IdentifierKey]) -> dict[IdentifierKey, int]:
         """See State."""
-        cached = self._identifiers.entries
-        found = {key: cached[key] for key in keys if key in cached}
-        missing = [key for key in keys if key not in found]
-        if missing:
-            loaded = load_identifiers(self._reader, missing)
-            self._identifiers.keep(loaded)
-            found.update(loaded)
-        return found
+        ahead = self._ahead.result.identifiers if self._ahead is not None else {}
+        return _found(keys, ahead, self._identifiers, partial(load_identifiers, self._reader))
 
     async def profiles(self, ids: Sequence[int]) -> dict[int, Profile]:
         """See State."""
-        cached = self._profiles.entries
-        found = {id: cached[id] for id in ids if id in cached}
-        missing = [id for id in ids if id not in found]
-        if missing:
-            loaded = _rows(self._reader, missing)
-            self._profiles.keep(loaded)
-            found.update(loaded)
+        ahead = self._ahead.rows if self._ahead is not None else {}
+        found = _found(ids, ahead, self._profiles, partial(_rows, self._reader))
         return {id: stored_profile(id, *row) for id, row in found.items()}
 
     async def commit(self, result: FoldResult) -> None:
         """See State."""
+        await self.submit(result)
+
+    def submit(self, result: FoldResult) -> Awaitable[None]:
+        """See State."""
+        assert self._ahead is None, "one at a time"
         derived = self._log.derived(result.derived) if result.derived else None
-        commit = _Commit(self, result, derived, asyncio.get_running_loop().create_future())
+        rows = {id: None if one is None else _row(one) for id, one in result.profiles.items()}
+        subjects = {key: None if one is None else _row(one) for key, one in result.subjects.items()}
+        future = asyncio.get_running_loop().create_future()
+        commit = _Commit(self, result, rows, subjects, derived, future)
         try:
             self._writer.submit(commit)
-            await commit.future
         except BaseException:
             self.forget()
             raise
-        _keep(self._identifiers, result.identifiers)  # only now: until then a reader would bring
-        _keep(self._profiles, commit.rows)  # back what was before
-        _keep(self._subjects, result.subjects)
+        self._ahead = commit
+        return self._durable(commit)
+
+    async def _durable(self, commit: _Commit) -> None:
+        try:
+            await commit.future
+        except BaseException:
+            self._ahead = None
+            self.forget()
+            raise
+        self._ahead = None
+        _keep(self._identifiers, commit.result.identifiers)  # only now: until then a reader would
+        _keep(self._profiles, commit.rows)  # bring back what was before
+        _keep(self._subjects, commit.subjects)
         self.decisions()
 
     def forget(self) -> None:
@@ -155,8 +173,9 @@ class SqliteState:
         self._identifiers.entries.clear()
         self._subjects.entries.clear()
 
-    def write(self, connection: sqlite3.Connection, result: FoldResult) -> dict[int, Row | None]:
-        """Store what the fold changed, return the rows of profiles; runs on the writer's thread."""
+    def write(self, connection: sqlite3.Connection, commit: _Commit) -> None:
+        """Store what the fold changed; runs on the writer's thread."""
+        result = commit.result
         rows: list[tuple[Any, ...]] = [
             (kind, value, id) for (kind, value), id in result.identifiers.items() if id is not None
         ]
@@ -166,13 +185,9 @@ class SqliteState:
                 connection.execute(
                     "delete from identifiers where kind = ? and value = ?", (kind, value)
                 )
-        profiles: dict[int, Row | None] = {
-            id: None if profile is None else (profile.encode(), profile.behavior, profile.due)
-            for id, profile in result.profiles.items()
-        }
-        rows = [(id, *row) for id, row in profiles.items() if row is not None]
+        rows = [(id, *row) for id, row in commit.rows.items() if row is not None]
         insert_rows(connection, "insert into profiles (id, record, behavior, due)", rows, _UPDATE)
-        for id, row in profiles.items():
+        for id, row in commit.rows.items():
             if row is None:
                 connection.execute("delete from profiles where id = ?", (id,))
         for m in result.merges:
@@ -186,7 +201,8 @@ class SqliteState:
                 "insert into conflicts (offset, at, profile, reason) values (?, ?, ?, ?)",
                 (c.offset, c.at, c.profile, c.reason),
             )
-        write_behavior(connection, result)
+        subjects = [(key, *row) for key, row in commit.subjects.items() if row is not None]
+        write_behavior(connection, result, subjects)
         self._write_routing(connection, result.routed)
         insert_rejections(connection, result.rejections)
         notes: dict[str, int | str | None] = {"position": result.offset, **result.notes}
@@ -197,7 +213,6 @@ class SqliteState:
                 connection.execute(
                     "insert or replace into meta (key, value) values (?, ?)", (name, note)
                 )
-        return profiles
 
     def _write_routing(self, connection: sqlite3.Connection, routed: Sequence[Routed]) -> None:
         # by identity: most events of a batch share one decision, and hashing it is not free
@@ -219,14 +234,9 @@ class SqliteState:
 
     async def subjects(self, keys: Sequence[str]) -> dict[str, Profile]:
         """See State."""
-        cached = self._subjects.entries
-        found = {key: cached[key] for key in keys if key in cached}
-        missing = [key for key in keys if key not in found]
-        if missing:
-            loaded = load_subjects(self._reader, missing)
-            self._subjects.keep(loaded)
-            found.update(loaded)
-        return found
+        ahead = self._ahead.subjects if self._ahead is not None else {}
+        found = _found(keys, ahead, self._subjects, partial(subject_rows, self._reader))
+        return {key: stored_subject(key, *row) for key, row in found.items()}
 
     async def due(self, until: int, limit: int) -> tuple[list[int], list[str]]:
         """See State."""
@@ -311,6 +321,37 @@ def position(connection: sqlite3.Connection) -> int:
     """Return the offset up to which the log is folded."""
     row = connection.execute("select value from meta where key = 'position'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _row(subject: Profile) -> Row:
+    return subject.encode(), subject.behavior, subject.due
+
+
+def _found(
+    keys: Sequence[K],
+    ahead: Mapping[K, V | None],
+    recent: Recent[K, V],
+    load: Callable[[Sequence[K]], Mapping[K, V]],
+) -> dict[K, V]:
+    """Return what there is of `keys`: on its way to the disk, kept in memory, or else loaded.
+
+    What is None in `ahead` is about to be removed.
+    """
+    cached, found, missing = recent.entries, {}, []
+    for key in keys:
+        if key in ahead:
+            value = ahead[key]
+            if value is not None:
+                found[key] = value
+        elif key in cached:
+            found[key] = cached[key]
+        else:
+            missing.append(key)
+    if missing:
+        loaded = load(missing)
+        recent.keep(loaded)
+        found.update(loaded)
+    return found
 
 
 def _keep(recent: Recent[K, V], changes: Mapping[K, V | None]) -> None:
