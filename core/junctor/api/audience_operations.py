@@ -24,7 +24,7 @@ from junctor.audiences.leaf import NEVER
 from junctor.audiences.moment import Moment
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.preview import looks_back
-from junctor.audiences.program import Compiled
+from junctor.audiences.scope_program import Compiled
 from junctor.audiences.words import in_words
 from junctor.model.membership import Member
 from junctor.model.profile import Profile, public_id
@@ -83,7 +83,10 @@ class AudienceOperations:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Return how far audiences are: `building` names those that do not serve yet."""
+        """Return how far audiences are: `building` names those that do not serve yet.
+
+        `failing` has the functions of signals that raised something, by signal.
+        """
         backfill = self._source.backfill()
         wanted = self._source.wanted
         building = backfill.unfinished(self._source.serving) if backfill is not None else set()
@@ -92,6 +95,11 @@ class AudienceOperations:
             "building": sorted(building & wanted.audiences.keys()),
             "progress": 1.0 if backfill is None else round(backfill.progress(), 4),
             "reviewing": backfill is not None and not backfill.building and not backfill.done,
+            "failing": {
+                one.name: {"failures": one.failures, "failure": one.failure}
+                for one in wanted.functions.values()
+                if one.failures
+            },
         }
 
     def _state(self, name: str) -> dict[str, Any]:

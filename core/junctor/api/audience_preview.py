@@ -19,14 +19,14 @@ from junctor.audiences.engine import Engine
 from junctor.audiences.explained import moment_of, stand
 from junctor.audiences.nodes import SESSION, USER, Audience, Definitions
 from junctor.audiences.preview import Tally, looks_back, only, place
-from junctor.audiences.program import Compiled
+from junctor.audiences.scope_program import Compiled
 from junctor.audiences.shares import wilson
 from junctor.model.profile import Profile, public_id
 from junctor.model.record import Record
 from junctor.pipeline.audience import Audiences
 from junctor.pipeline.backfill import KINDS, STALE, starts
 from junctor.pipeline.normalize import canonical
-from junctor.pipeline.seen import ranks, seen_of
+from junctor.pipeline.seen import ranks, seen_of, uncut
 from junctor.sdk.event import iso_time
 
 MOST_PEOPLE: Final = 100_000
@@ -145,7 +145,8 @@ class Preview:
         store = self._source.store
         position, until = 0, await store.state.position()
         while position < until:
-            records = [r for r in await store.log.read(position, PIECE) if r.offset <= until]
+            read = uncut(await store.log.read(position, PIECE), PIECE)
+            records = [record for record in read if record.offset <= until]
             if not records:
                 break
             if self._oldest is None and records[0].offset > 1:

@@ -62,6 +62,7 @@ class Report:
                 "recorded_since": iso_time(recorded),
                 "entered": len(moves.entered),
                 "backfilled": len(moves.backfilled - moves.entered.keys()),
+                "judged_until": iso_time(self._now - goal.within),
                 **_told(found),
             }
         return {
@@ -176,9 +177,14 @@ class _Day:
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
-    low_high = outcome.interval
+    low_high, still_open = outcome.interval, outcome.still_open
     return {
-        "still_open": outcome.still_open,
+        "still_open": {
+            "people": still_open.people,
+            "reached": still_open.reached,
+            "first": None if still_open.first is None else iso_time(still_open.first),
+            "last": None if still_open.last is None else iso_time(still_open.last),
+        },
         "members": _group(outcome.members),
         "others": {**_group(outcome.others), "share": round(outcome.others_share, 6)},
         "unmatched": outcome.unmatched,

@@ -14,6 +14,9 @@ from junctor.sdk.event import iso_time
 
 MOST_READ: Final = 1_000
 """Most people in one call."""
+_KEYS: Final = (
+    "ids", "service", "audiences", "attributes", "scores", "reader", "signature", "expires",
+)  # fmt: skip
 _MOST_COMPARED: Final = 200
 _MOST_NAME: Final = 100
 _YEAR_10000: Final = 253_402_300_800_000
@@ -29,6 +32,7 @@ async def decide(reads: Reads, body: Body) -> dict[str, Any]:
         RequestTooLarge: it asks for over 1,000 people.
         StoreError: it can't be read now.
     """
+    _require_keys(reads, body)
     wanted, ids = wanted_of(reads, body), body.get("ids")
     if not isinstance(ids, list):
         person = identifiers(ids, "ids")
@@ -73,6 +77,15 @@ def require_kinds(reads: Reads, kinds: Iterable[str], place: str) -> None:
         if kind not in reads.kinds:
             there = suggest(_snake(kind[:_MOST_NAME]), reads.kinds) or "see [identity] identifiers"
             raise MalformedRequest(f'{place}: "{kind[:_MOST_NAME]}" is no kind of id here; {there}')
+
+
+def _require_keys(reads: Reads, body: Body) -> None:
+    """Refuse a key that is none: a mistyped one would be answered as if it were not there."""
+    for key in body:
+        if key not in _KEYS:
+            name = key[:_MOST_NAME]
+            there = 'an id stands in "ids"' if key in reads.kinds else suggest(name, _KEYS)
+            raise MalformedRequest(f'"{name}" is no key here; {there}')
 
 
 def _snake(kind: str) -> str:

@@ -118,6 +118,15 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
                         **FLAG,
                         "description": "People are being looked at by new definitions.",
                     },
+                    "failing": map_of(
+                        object_of({"failures": COUNT, "failure": TEXT}),
+                        "Signals whose Python function raised something, and what it was last.",
+                    ),
+                    "degraded": {
+                        **COUNT,
+                        "description": "People and the like who took over 32 KiB since the start,"
+                        " so that states of theirs were dropped.",
+                    },
                     "error": {**MAYBE_TEXT, "description": "What keeps a build from going on."},
                     "due_lag_seconds": {
                         "type": "number",
@@ -199,10 +208,24 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
                     }
                 )
             ),
+            "subject": {
+                "anyOf": [{"type": "null"}, ref("Subject")],
+                "description": "What is known of the identifier by itself, if audiences are keyed"
+                " by it.",
+            },
             "record": {**TEXT, "description": "As it is stored, base64; if asked for."},
             "behavior": {**TEXT, "description": "Its behavior, as stored, base64; likewise."},
         },
         optional=["record", "behavior"],
+    ),
+    "Subject": object_of(
+        {
+            "id": {**TEXT, "description": "KIND:VALUE."},
+            "traits": ANY_OBJECT,
+            "audiences": map_of(FLAG),
+            "first_seen": TIME,
+            "last_seen": TIME,
+        }
     ),
 }  # fmt: skip
 

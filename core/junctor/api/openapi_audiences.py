@@ -173,8 +173,21 @@ AUDIENCE_SCHEMAS: Final[dict[str, Schema]] = {
                             "backfilled": {
                                 **COUNT, "description": "People who entered by a build only.",
                             },
+                            "judged_until": {
+                                **TIME,
+                                "description": "Who entered by then has had the goal's time and"
+                                " counts in `members`.",
+                            },
                             "still_open": {
-                                **COUNT, "description": "Of those who entered: not over yet.",
+                                **object_of(
+                                    {
+                                        "people": COUNT, "reached": COUNT,
+                                        "first": _MAYBE_TIME, "last": _MAYBE_TIME,
+                                    }
+                                ),
+                                "description": "Those who entered later, how many of them have"
+                                " reached the goal already, and when the time of the first and of"
+                                " the last of them is over.",
                             },
                             "members": ref("Reached"),
                             "others": {

@@ -11,6 +11,7 @@ from junctor.api.openapi_parts import (
     TIME,
     Schema,
     body_of,
+    in_header,
     json_answer,
     list_of,
     map_of,
@@ -63,6 +64,7 @@ _STATUSES: Final[dict[str, str]] = {
     "500": "A bug; ask again.",
     "503": "Profiles can't be read now, or too many streams are open; ask again.",
 }
+_TOO_MANY: Final = "10 streams of this signed id are open already."
 _KEY: Final[Mapping[str, Any]] = {"readKey": []}
 _KEY_OR_SIGNATURE: Final[Sequence[Mapping[str, Any]]] = (_KEY, {})
 
@@ -124,6 +126,7 @@ DECIDE_PATHS: Final[dict[str, dict[str, Any]]] = {
                     "expires": {"type": "integer", "description": "Epoch seconds."},
                 },
                 required=["ids"],
+                closed=True,
             ),
             security=_KEY_OR_SIGNATURE,
             description="Without a service and without names: everything that is defined."
@@ -140,12 +143,19 @@ DECIDE_PATHS: Final[dict[str, dict[str, Any]]] = {
                 "200": {
                     "description": "Server-sent events `transition`; the data is JSON: audience,"
                     " entered, at, reason, profile. A comment every 15 s. A client that does not"
-                    " keep up is cut off: it reads anew and listens again.",
+                    " keep up is cut off: it listens again. With the header `Last-Event-ID` it is"
+                    " first sent what it missed, of more than 1,000 transitions the newest.",
                     **_STREAM,
                 },
                 **_errors("408", "413"),
+                "429": json_answer(_TOO_MANY, ref("IngestError")),
             },
-            parameters=[_id("user_id"), _id("anonymous_id"), *_SIGNED],
+            parameters=[
+                _id("user_id"),
+                _id("anonymous_id"),
+                in_header("Last-Event-ID", "Id of the last event that the client got."),
+                *_SIGNED,
+            ],
             security=_KEY_OR_SIGNATURE,
         ),
         "options": _PREFLIGHT,
@@ -191,6 +201,7 @@ DECIDE_PATHS: Final[dict[str, dict[str, Any]]] = {
                     **_STREAM,
                 },
                 **_errors("408", "413"),
+                "429": json_answer(_TOO_MANY, ref("IngestError")),
             },
             parameters=[_id("domain_userid"), _id("domain_sessionid"), _id("user_id"), *_SIGNED],
             security=_KEY_OR_SIGNATURE,

@@ -48,9 +48,13 @@ def object_of(properties: Mapping[str, Schema], optional: Sequence[str] = ()) ->
     }
 
 
-def body_of(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a JSON request body; properties it does not name are ignored."""
+def body_of(
+    properties: Mapping[str, Schema], required: Sequence[str] = (), *, closed: bool = False
+) -> dict[str, Any]:
+    """Return a JSON request body; what it does not name is ignored, or refused if `closed`."""
     schema: Schema = {"type": "object", "properties": dict(properties)}
+    if closed:
+        schema["additionalProperties"] = False
     if required:
         schema["required"] = list(required)
     return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
@@ -78,6 +82,11 @@ def query(name: str, schema: Schema, description: str = "") -> dict[str, Any]:
     """Return an optional query parameter."""
     parameter = {"name": name, "in": "query", "schema": schema}
     return {**parameter, "description": description} if description else parameter
+
+
+def in_header(name: str, description: str) -> dict[str, Any]:
+    """Return an optional header of a request."""
+    return {"name": name, "in": "header", "description": description, "schema": TEXT}
 
 
 def in_path(name: str, description: str, schema: Schema = TEXT) -> dict[str, Any]:

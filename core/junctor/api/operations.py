@@ -1,11 +1,11 @@
 """What an operator may ask and do, as plain data: the admin listener and the commands use it."""
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
+from junctor.api.profile_view import profile_view
 from junctor.audiences.seen import HUB
 from junctor.delivery.dispatch import Dispatcher
 from junctor.model.delivery import Attempt, DeadLetter
@@ -112,8 +112,8 @@ class Operations:
         due = await self._store.state.next_due()
         late = 0.0 if due is None else max(0, self._now() - due) / 1000
         told = self._audiences() if self._audiences is not None else {}
-        return {"defined": 0, "building": [], "progress": 1.0, "reviewing": False, "error": None,
-                **told, "due_lag_seconds": late}  # fmt: skip
+        return {"defined": 0, "building": [], "progress": 1.0, "reviewing": False, "failing": {},
+                "degraded": 0, "error": None, **told, "due_lag_seconds": late}  # fmt: skip
 
     async def event(self, message_id: str) -> dict[str, Any]:
         """Return the fate of an event at every destination, every attempt.
@@ -147,33 +147,20 @@ class Operations:
         }
 
     async def profile(self, kind: str, value: str, *, record: bool = False) -> dict[str, Any]:
-        """Return a person by any identifier, with the merges that made them.
+        """Return a person by any identifier, or what audiences are keyed by; see profile_view.py.
 
         With `record` also how they are stored, base64: what a dry run of an event starts from.
 
         Raises:
             NotFound: nobody has this identifier.
         """
-        if kind == "email":
-            value = value.lower()
-        found = await self._store.state.resolve([(kind, value)])
-        if not found:
+        found = await profile_view(self._store, kind, value, self._figures_now, record=record)
+        if found is None:
             raise NotFound(f"no profile has {kind} = {value}")
-        id = found[kind, value]
-        profile = (await self._store.state.profiles([id]))[id]
-        merges = await self._store.state.merges(id)
-        figures = self._figures(profile, self._now()) if self._figures is not None else None
-        told = {
-            **profile.view(lambda: figures or ({}, {})).as_dict(),
-            "merges": [
-                {"absorbed": public_id(m.absorbed), "offset": m.offset, "at": iso_time(m.at)}
-                for m in merges
-            ],
-        }
-        if record:
-            told["record"] = b64encode(profile.encode()).decode()
-            told["behavior"] = b64encode(profile.behavior).decode()
-        return told
+        return found
+
+    def _figures_now(self, profile: Profile) -> Figures:
+        return self._figures(profile, self._now()) if self._figures is not None else ({}, {})
 
     async def dead_letters(
         self,

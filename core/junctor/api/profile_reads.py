@@ -184,7 +184,7 @@ class ProfileReads:
 
     def _score(self, name: str, own: Scope, now: int) -> float:
         score = self._program.scores.get(name)
-        return 0.0 if score is None else score.value(own.states, now, now)
+        return 0.0 if score is None else score.shown(own.states, now)
 
     def _is_member(
         self, name: str, person: _Person | None, subjects: Mapping[str, Behavior]
@@ -236,6 +236,7 @@ class ProfileReads:
             transition = Transition(
                 public_id(row.profile) if row.profile else row.subject,
                 one.ids, row.audience, row.entered, row.at, row.reason,
+                row.id,
             )  # fmt: skip
             for watcher in self._watchers:
                 if not watcher.full():

@@ -15,11 +15,13 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from junctor.api.decide import Body, decide, identifiers, require_kinds
+from junctor.api.history import History
+from junctor.api.ids import Id, as_kept
 from junctor.api.readers import ReaderKeys, Readers, SignedId
 from junctor.api.reads import Reads
 from junctor.api.signals_api import intervention, kind_of, online_attributes
 from junctor.api.sources import BodyTimeout
-from junctor.api.stream import Encode, Id, Streams, transition_event
+from junctor.api.stream import Streams, Subscription, transition_event
 from junctor.config.model import Server
 from junctor.sdk.context import Clock
 from junctor.sdk.errors import MalformedRequest, RequestTooLarge, SourceError, Unauthorized
@@ -27,6 +29,8 @@ from junctor.sdk.json import parse_json
 from junctor.store.port import StoreError
 
 READER_HEADER: Final = "x-junctor-reader"
+LAST_ID_HEADER: Final = "last-event-id"
+_EVENT_ID: Final = re.compile("[0-9]{1,18}")
 _NOT_IDS: Final = frozenset({"reader", "signature", "expires"})
 _EPOCH_SECONDS: Final = re.compile("[0-9]{1,12}")
 _MOST_BODY: Final = 256 * 2**10
@@ -34,7 +38,7 @@ _MOST_STREAM_IDS: Final = 100
 _HEADERS: Final = {"server": "junctor", "cache-control": "no-store"}
 _PREFLIGHT: Final = {
     # No authorization: a read key has no place in a browser, which signs ids instead.
-    "access-control-allow-headers": f"content-type, {READER_HEADER}",
+    "access-control-allow-headers": f"content-type, {READER_HEADER}, {LAST_ID_HEADER}",
     "access-control-max-age": "86400",
 }
 
@@ -51,13 +55,15 @@ class WrongMethod(SourceError):
 class ReadApi:
     """Answers readers of the present configuration."""
 
-    def __init__(self, *, clock: Clock, logger: FilteringBoundLogger) -> None:
-        """Answer nobody before `configure`."""
+    def __init__(
+        self, *, clock: Clock, logger: FilteringBoundLogger, history: History | None = None
+    ) -> None:
+        """Answer nobody before `configure`; `history` is what streams go on from."""
         self._clock = clock
         self._logger = logger
         self._readers = Readers({})
         self._body_timeout = Server().body_timeout
-        self.streams = Streams(clock, logger)
+        self.streams = Streams(clock, logger, history)
 
     def configure(self, server: Server, reads: Reads, readers: Mapping[str, ReaderKeys]) -> None:
         """Read from `reads` for these readers, by name, from the next request on.
@@ -106,23 +112,30 @@ class ReadApi:
         return self._json(request, await online_attributes(self._reads, body))
 
     async def _transitions(self, request: web.Request) -> web.StreamResponse:
-        ids = self._stream_ids(request)
-        require_kinds(self._reads, [kind for kind, _ in ids], "the query")
-        return await self._stream(request, ids, transition_event)
+        asked, signed = self._stream_ids(request)
+        require_kinds(self._reads, [kind for kind, _ in asked], "the query")
+        ids = [as_kept(*one) for one in asked]
+        last = request.headers.get(LAST_ID_HEADER, "")
+        after = int(last) if _EVENT_ID.fullmatch(last) else None
+        to = Subscription(ids, transition_event, signed, resumes=True, after=after)
+        return await self._stream(request, to)
 
     async def _interventions(self, request: web.Request) -> web.StreamResponse:
-        asked = self._stream_ids(request)
-        ids = [(kind_of(key), value) for key, value in asked]
-        return await self._stream(request, ids, partial(intervention, ids=asked))
+        asked, signed = self._stream_ids(request)
+        ids = [as_kept(kind_of(key), value) for key, value in asked]
+        return await self._stream(
+            request, Subscription(ids, partial(intervention, ids=asked), signed)
+        )
 
-    def _stream_ids(self, request: web.Request) -> list[Id]:
-        """Return the ids in the query of whoever may read them."""
+    def _stream_ids(self, request: web.Request) -> tuple[list[Id], tuple[str, Id] | None]:
+        """Return the ids in the query of whoever may read them; and who signed the only one."""
         query = request.query
         ids = [
             (kind, value.strip())
             for kind, value in query.items()
             if kind not in _NOT_IDS and value.strip()
         ]
+        signed = None
         if not self._require_key(request):
             reader = request.headers.get(READER_HEADER) or query.get("reader")
             expires = query.get("expires")
@@ -132,16 +145,15 @@ class ReadApi:
                 request, dict(ids) if len(dict(ids)) == len(ids) else None, reader,
                 query.get("signature"), int(expires) if expires is not None else None,
             )  # fmt: skip
+            signed = str(reader), ids[0]
         if not 0 < len(ids) <= _MOST_STREAM_IDS:
             message = f"1 to {_MOST_STREAM_IDS} ids are needed, such as ?user_id=u-1"
             raise MalformedRequest(message)
-        return ids
+        return ids, signed
 
-    async def _stream(
-        self, request: web.Request, ids: list[Id], encode: Encode
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, to: Subscription) -> web.StreamResponse:
         headers = {**_HEADERS, **self._cors(request), "x-accel-buffering": "no"}
-        return await self.streams.serve(request, headers, ids, encode)
+        return await self.streams.serve(request, headers, to)
 
     # -- who asks --------------------------------------------------------------------------------
 

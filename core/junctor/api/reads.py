@@ -43,7 +43,8 @@ class Transition:
 
     `ids` are all identifiers of the profile then, kind to values: after a merge those of both
     halves, and `session_id` with the session that an audience of sessions is about. `at` in epoch
-    ms; `reason` is event, time, merge, backfill or late_event.
+    ms; `reason` is event, time, merge, backfill or late_event. `id` rises from one to the next, 0
+    if it is not known.
     """
 
     profile: str
@@ -52,6 +53,7 @@ class Transition:
     entered: bool
     at: int
     reason: str
+    id: int = 0
 
 
 class Reads(Protocol):

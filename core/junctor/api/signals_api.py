@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from junctor.api.decide import Body, identifiers, require_few, require_known
+from junctor.api.ids import as_kept
 from junctor.api.reads import Reads, Transition, Wanted
 from junctor.sdk.errors import MalformedRequest
 
@@ -59,9 +60,7 @@ def intervention(transition: Transition, ids: Sequence[tuple[str, str]]) -> byte
     """
     if not transition.entered:
         return None
-    key, value = next(
-        (key, value) for key, value in ids if value in transition.ids.get(kind_of(key), ())
-    )
+    key, value = next((key, value) for key, value in ids if _is_of(transition, key, value))
     sent = {
         "intervention_id": f"{transition.profile}:{transition.audience}:{transition.at}",
         "name": transition.audience,
@@ -74,6 +73,11 @@ def intervention(transition: Transition, ids: Sequence[tuple[str, str]]) -> byte
         },
     }
     return b"data: %b\n\n" % orjson.dumps(sent)
+
+
+def _is_of(transition: Transition, key: str, value: str) -> bool:
+    kind, id = as_kept(kind_of(key), value)
+    return id in transition.ids.get(kind, ())
 
 
 def _columns(reads: Reads, body: Body) -> dict[str, tuple[str, str]]:

@@ -2,30 +2,36 @@
 
 One task takes the engine's transitions and hands each to the listeners of that person; one lets all
 of them know now and then that the line still stands. A listener that does not keep up is cut off:
-it comes again and reads anew, while the hub never waits and never piles up.
+it comes again and reads anew, while the hub never waits and never piles up. One that comes again
+with the id of the last event it got is first told what it missed.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 import orjson
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
+from junctor.api.history import History
+from junctor.api.ids import Id
 from junctor.api.reads import Reads, Transition
 from junctor.api.sources import Overloaded
 from junctor.sdk.context import Clock
+from junctor.sdk.errors import SourceError
 from junctor.sdk.event import iso_time
 
 HEARTBEAT_SECONDS: Final = 15.0
 _MOST_LISTENERS: Final = 1_000
 _MOST_WAITING: Final = 100
+MOST_MISSED: Final = 1_000
+"""Transitions that one who comes again is told of, the newest."""
+MOST_OF_ONE_ID: Final = 10
+"""Streams that one signed id may hold: a browser's tabs share one."""
 
-Id = tuple[str, str]
-"""Kind and value."""
 Encode = Callable[[Transition], bytes | None]
 """From a transition to the text of its event; None is not sent."""
 
@@ -39,22 +45,44 @@ def transition_event(transition: Transition) -> bytes:
         "reason": transition.reason,
         "profile": transition.profile,
     }
-    return b"event: transition\ndata: %b\n\n" % orjson.dumps(sent)
+    id = b"id: %d\n" % transition.id if transition.id else b""
+    return b"event: transition\ndata: %b\n%b\n" % (orjson.dumps(sent), id)
+
+
+class TooManyStreams(SourceError):
+    """One who may have some streams wants more."""
+
+    code: ClassVar[str] = "too_many_streams"
+    status: ClassVar[int] = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What somebody listens to: the transitions of whoever has one of `ids`.
+
+    `signed` is the reader and the id that it signed, of a browser. With `resumes` events have ids
+    to go on from; `after` is that of the last one that the client got, None if it got none.
+    """
+
+    ids: Sequence[Id]
+    encode: Encode
+    signed: tuple[str, Id] | None = None
+    resumes: bool = False
+    after: int | None = None
 
 
 @dataclass(eq=False, slots=True)
 class _Listener:
     request: web.Request
-    ids: Sequence[Id]
-    encode: Encode
-    waiting: asyncio.Queue[bytes | None] = field(
+    to: Subscription
+    waiting: asyncio.Queue[tuple[int, bytes] | None] = field(
         default_factory=lambda: asyncio.Queue(_MOST_WAITING)
     )
 
-    def tell(self, text: bytes) -> bool:
-        """Queue `text`; False if too much waits already."""
+    def tell(self, text: bytes, id: int = 0) -> bool:
+        """Queue `text`, of the transition `id`; False if too much waits already."""
         with suppress(asyncio.QueueFull):
-            self.waiting.put_nowait(text)
+            self.waiting.put_nowait((id, text))
             return True
         return False
 
@@ -75,11 +103,20 @@ class Streams:
     """All streams that are open."""
 
     def __init__(
-        self, clock: Clock, logger: FilteringBoundLogger, *, most: int = _MOST_LISTENERS
+        self,
+        clock: Clock,
+        logger: FilteringBoundLogger,
+        history: History | None = None,
+        *,
+        most: int = _MOST_LISTENERS,
     ) -> None:
-        """Start without listeners; there may be `most` of them."""
+        """Start without listeners; there may be `most` of them.
+
+        `history` is where it stands what they missed; without it nobody can go on.
+        """
         self._clock = clock
         self._logger = logger
+        self._history = history
         self._most = most
         self._reads: Reads | None = None
         self._listeners: set[_Listener] = set()
@@ -109,40 +146,65 @@ class Streams:
         self.end_all()
 
     async def serve(
-        self, request: web.Request, headers: Mapping[str, str], ids: Sequence[Id], encode: Encode
+        self, request: web.Request, headers: Mapping[str, str], to: Subscription
     ) -> web.StreamResponse:
-        """Answer with the transitions of whoever has one of `ids`, until the client goes.
+        """Answer with what somebody listens to, until the client goes.
 
         Raises:
             Overloaded: too many listen, or the hub is stopping.
+            TooManyStreams: too many listen by the same signed id.
+            StoreError: what was missed can't be read now.
         """
         if self._closed:
             raise Overloaded("the hub is stopping; come again")
         if len(self._listeners) >= self._most:
             raise Overloaded(f"{self._most} streams are open, more are not served; come again")
+        if to.signed is not None:
+            open_now = sum(one.to.signed == to.signed for one in self._listeners)
+            if open_now >= MOST_OF_ONE_ID:
+                raise TooManyStreams(f"{open_now} streams of this signed id are open; close one")
         response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
-        listener = _Listener(request, ids, encode)
-        self._add(listener)
+        listener = _Listener(request, to)
+        self._add(listener)  # before what was missed is read, so that nothing falls in between
         try:
+            last, missed = await self._missed(to)
             with suppress(ConnectionResetError):  # the client went away
                 await response.prepare(request)
                 await response.write(b": listening\n\n")
-                while (text := await listener.waiting.get()) is not None:
+                for text in missed:
                     await response.write(text)
+                while (told := await listener.waiting.get()) is not None:
+                    id, text = told
+                    if not 0 < id <= last:
+                        await response.write(text)
         finally:
             self._remove(listener)
         return response
 
+    async def _missed(self, to: Subscription) -> tuple[int, list[bytes]]:
+        """Return the id up to which nothing more is to be told, and what is to be told first.
+
+        Who comes for the first time is told the id alone, to come again with.
+        """
+        if self._history is None or not to.resumes:
+            return 0, []
+        newest = await self._history.newest()
+        if to.after is None or to.after > newest:  # an id of another store says nothing here
+            return newest, [b"id: %d\n\n" % newest]
+        missed = await self._history.after(to.after, to.ids, MOST_MISSED)
+        last = missed[-1].id if missed else to.after
+        return last, [text for one in missed if (text := to.encode(one)) is not None]
+
     def _add(self, listener: _Listener) -> None:
         self._listeners.add(listener)
-        for id in listener.ids:
+        for id in listener.to.ids:
             self._by_id.setdefault(id, set()).add(listener)
         if not self._tasks or self._tasks[0].done():
             self._restart()
 
     def _remove(self, listener: _Listener) -> None:
         self._listeners.discard(listener)
-        for id in listener.ids:
+        for id in listener.to.ids:
             others = self._by_id.get(id, set())
             others.discard(listener)
             if not others:
@@ -177,9 +239,9 @@ class Streams:
             for listener in self._by_id.get((kind, value), ())
         }
         for listener in found:
-            text = listener.encode(transition)
+            text = listener.to.encode(transition)
             if text is not None:
-                self._tell(listener, text)
+                self._tell(listener, text, transition.id)
 
     async def _beat(self) -> None:
         while True:
@@ -187,6 +249,6 @@ class Streams:
             for listener in self._listeners:
                 self._tell(listener, b": still listening\n\n")
 
-    def _tell(self, listener: _Listener, text: bytes) -> None:
-        if not listener.tell(text):
+    def _tell(self, listener: _Listener, text: bytes, id: int = 0) -> None:
+        if not listener.tell(text, id):
             listener.cut()

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
+from junctor.audiences.attribute_figures import figure_of
 from junctor.audiences.comparison import compile_comparison
-from junctor.audiences.leaf import NEVER, Facts, Kind, States, Verdict
+from junctor.audiences.leaf import EVIDENCE, NEVER, Facts, Kind, States, Verdict
 from junctor.audiences.nodes import Attribute, AttributeCondition
-from junctor.audiences.states.figures import FIGURES, Figure
-from junctor.audiences.states.lifetime import LifetimeKind
-from junctor.audiences.states.period import PeriodKind, RecentKind
+from junctor.audiences.states.times import Entries
 from junctor.audiences.turning import crossings, first_change, thresholds, verdict
 from junctor.fql.values import is_number
 
 _LOOKED_AHEAD: Final = 4
 """Changes of a figure that are tried for one that turns a condition; it is looked at again then."""
-
-AttributeKind = LifetimeKind | RecentKind | PeriodKind
 
 
 class AttributeReader:
@@ -29,8 +26,8 @@ class AttributeReader:
             ValueError: its aggregation needs a property, and it has none.
         """
         self.attribute = attribute
-        self._figure = FIGURES[attribute.agg]
-        self._kind = _kind(attribute, self._figure)
+        self._figure = figure_of(attribute)
+        self._key = self._figure.kind.key
         self._runs = attribute.agg in ("time_since_last", "time_since_first")
 
     @property
@@ -41,7 +38,7 @@ class AttributeReader:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Return the kind whose state the attribute is read from."""
-        return (self._kind,)
+        return (self._figure.kind,)
 
     def leaf(self, condition: AttributeCondition) -> "AttributeLeaf":
         """Return the leaf of a condition on this attribute."""
@@ -57,8 +54,8 @@ class AttributeReader:
         `time_since_…` is in fractions of the unit, never negative.
         """
         known = self._known(states, now)
-        if known is not None:
-            return self._since(known, now) if self._runs else self._figure.of(known)
+        if known:
+            return self._since(known, now) if self._runs else self._figure.measure(known)
         if self.attribute.default is not None:
             return self.attribute.default
         return 0 if self.attribute.agg == "counter" else None
@@ -71,52 +68,49 @@ class AttributeReader:
         if not self._runs or self.attribute.bands:
             return self.turns(states, now, [low for _, low in self.attribute.bands])[0]
         known = self._known(states, now)
-        if known is None:
+        if not known:
             return NEVER
-        return min(self._kind_change(states, now), max(now, int(self._figure.of(known))) + 1)
+        return min(self._leaving(known), max(now, int(self._figure.measure(known))) + 1)
 
     def turns(self, states: States, clock: int, limits: Sequence[float]) -> list[int]:
         """Return the times, in order, at which the figure passes a limit, or jumps: that is last.
 
         Only a `time_since_…` passes limits without a jump. NEVER if there is no jump.
         """
-        jump = self._kind_change(states, clock)
-        known = self._known(states, clock) if self._runs else None
+        known = self._known(states, clock)
+        jump = self._leaving(known)
         highest = max(limits, default=0)
-        if known is None or highest < 0:
+        if not self._runs or not known or highest < 0:
             return [jump]
-        end = min(jump, int(self._figure.of(known) + highest * self.attribute.unit) + 2)
+        end = min(jump, int(self._figure.measure(known) + highest * self.attribute.unit) + 2)
         if end <= clock:
             return [jump]
         return [*crossings(lambda at: self._since(known, at), limits, clock, end), jump]
 
     def error(self, states: States) -> str:
         """Return how exact the figure is, "" for exact."""
-        state = states.get(self._kind.key)
-        return self._kind.error(state) if state is not None else ""
+        entries = states.get(self._key)
+        return self._figure.error(entries) if entries else ""
 
     def facts(self, states: States, now: int) -> Facts:
         """Return the value, and what it rests on."""
-        state = states.get(self._kind.key)
-        if state is None:
-            return Facts(self.value(states, now))
+        entries = states.get(self._key)
         return Facts(
             self.value(states, now),
-            self._kind.evidence(state),
-            self._kind.error(state),
-            self._kind.degraded(state),
+            [entry[1] for entry in self._known(states, now)[-EVIDENCE:]],
+            self.error(states),
+            bool(entries) and self._figure.kind.degraded(entries),
         )
 
-    def _known(self, states: States, now: int) -> Any:
-        state = states.get(self._kind.key)
-        return self._kind.current(state, now) if state is not None else None
+    def _known(self, states: States, now: int) -> Entries:
+        return self._figure.current(states.get(self._key) or [], now)
 
-    def _kind_change(self, states: States, now: int) -> int:
-        state = states.get(self._kind.key)
-        return self._kind.next_change(state, now) if state is not None else NEVER
+    def _leaving(self, known: Entries) -> int:
+        """Return when time alone next takes something away."""
+        return known[0][0] + self._figure.age if known and self._figure.age < NEVER else NEVER
 
-    def _since(self, known: Any, now: int) -> float:
-        return max(0, now - int(self._figure.of(known))) / self.attribute.unit
+    def _since(self, known: Entries, now: int) -> float:
+        return max(0, now - int(self._figure.measure(known))) / self.attribute.unit
 
     def _banded(self, figure: Any) -> Any:
         bands = self.attribute.bands
@@ -161,15 +155,3 @@ class AttributeLeaf:
     def facts(self, states: States, now: int) -> Facts:
         """See Leaf: the value compared."""
         return self._attribute.facts(states, now)
-
-
-def _kind(attribute: Attribute, figure: Figure) -> AttributeKind:
-    pattern, period = attribute.pattern, attribute.period
-    prop = None if figure.of_events else attribute.prop
-    if prop is None and not figure.of_events:
-        raise ValueError(f"{attribute.agg} needs a property")
-    if period is None:
-        return LifetimeKind(figure.aggregate, pattern, prop, attribute.ttl)
-    if figure.dated is not None:
-        return RecentKind(figure.dated, pattern, prop, period)
-    return PeriodKind(figure.aggregate, pattern, prop, period)

@@ -108,7 +108,8 @@ class Behavior:
     """All of one subject.
 
     `quiet` is the time up to which silence is believed; `late` when an event last came so late that
-    more of its kind may follow; `seen_at` the newest event's time. `revision` names the definitions
+    more of its kind may follow, and `doubt` since when silence is doubtful by that, NEVER if it is
+    not; `seen_at` the newest event's time. `revision` names the definitions
     by which memberships were last looked at. `over` says that states were dropped since they took
     too much room. `consent` is the newest consent object that an event carried, with the event's
     time and rank: what comes about by time alone is told with it, too. `told_ids` is how many kinds
@@ -119,14 +120,15 @@ class Behavior:
     """
 
     __slots__ = (
-        "_kept", "_next", "_own", "_sessions", "consent", "late", "over", "quiet", "revision",
-        "seen_at", "told_ids",
+        "_kept", "_next", "_own", "_sessions", "consent", "doubt", "late", "over", "quiet",
+        "revision", "seen_at", "told_ids",
     )  # fmt: skip
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.quiet = 0
         self.late = 0
+        self.doubt = NEVER
         self.seen_at = 0
         self.revision = ""
         self.over = False
@@ -166,8 +168,8 @@ class Behavior:
             self.over = True
             scopes = self._scopes()
         head = (
-            self.quiet, self.late, self.seen_at, self.revision, self.over, self.told_ids,
-            self.consent, *self._next_due(),
+            self.quiet, self.late, self.doubt, self.seen_at, self.revision, self.over,
+            self.told_ids, self.consent, *self._next_due(),
         )  # fmt: skip
         return orjson.dumps(head) + b"\n" + scopes
 
@@ -182,8 +184,8 @@ class Behavior:
         if text:
             head, _, made._kept = text.partition(b"\n")
             (
-                made.quiet, made.late, made.seen_at, made.revision, made.over, made.told_ids,
-                consent, at, quiet_at,
+                made.quiet, made.late, made.doubt, made.seen_at, made.revision, made.over,
+                made.told_ids, consent, at, quiet_at,
             ) = orjson.loads(head)  # fmt: skip
             made.consent = tuple(consent) if consent is not None else None
             made._next = (at, quiet_at)

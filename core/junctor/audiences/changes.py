@@ -1,7 +1,8 @@
 """What an event or the time brings about: audiences entered and left, and signals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from junctor.audiences.nodes import Audience
 from junctor.audiences.signals import Completion
@@ -35,10 +36,14 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """A signal (or `$exit`) of a subject: its event is to be made of the event of that rank."""
+    """A signal (or `$exit`) of a subject: its event is to be made of the event of that rank.
+
+    `properties` are added to that event's.
+    """
 
     name: str
     completion: Completion
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

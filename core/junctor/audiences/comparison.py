@@ -4,12 +4,12 @@ Written as TOML; kept as a small tree that is hashable and can be written as can
 """
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from junctor.audiences.regex import compile_regex
 from junctor.fql.values import is_number
 
 Scalar = str | int | float | bool
@@ -57,10 +57,6 @@ class Glob:
     """Text of which `*` stands for any part, `/` too; case counts."""
 
     pattern: str
-
-
-LONGEST_SEARCHED: Final = 1_024
-"""Characters of a text that a regular expression looks at: some take time by their square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +145,7 @@ def compile_comparison(comparison: Comparison) -> Test:
             fits = compile_glob(pattern)
             return lambda value: type(value) is str and fits(value)
         case Regex(pattern):
-            search = re.compile(pattern).search
-            return lambda value: (
-                type(value) is str and len(value) <= LONGEST_SEARCHED and search(value) is not None
-            )
+            return compile_regex(pattern)
         case Has(item):
             equal = _compare("eq", item)
             return lambda value: type(value) is list and any(map(equal, value))

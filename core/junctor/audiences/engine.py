@@ -15,10 +15,13 @@ from junctor.audiences.changes import (
     Changes,
     Ids,
 )
-from junctor.audiences.evaluation import DETECTOR, Evaluation
+from junctor.audiences.evaluation import DETECTOR, WAITING, Evaluation
+from junctor.audiences.function_signals import fired_of
+from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import SESSION, USER
 from junctor.audiences.presence import EXIT, LEAVE_EVENTS
-from junctor.audiences.program import Program, ScopeProgram
+from junctor.audiences.program import Program
+from junctor.audiences.scope_program import ScopeProgram
 from junctor.audiences.seen import HUB, Seen
 from junctor.audiences.signals import Completions, new
 from junctor.model.profile import Profile
@@ -60,14 +63,17 @@ class Engine:
             behavior.revision = self.program.revision
         self.advance(profile, behavior, now, ids, changes, key=key)
         behavior.heed(seen)
+        if seen.source != HUB and now - seen.at > self.lag:
+            behavior.late = max(behavior.late, now)
+            if self.lag:
+                behavior.doubt = min(behavior.doubt, seen.at)
         scope = self.program.scopes[key]
         run = Evaluation(self.program, profile, behavior, now, behavior.quiet, ids, changes, scope)
         run.moment = (seen.at, seen.rank)
         if seen.source != HUB:  # what the hub makes itself comes after its cause, on purpose
             run.late = seen.at < behavior.seen_at
-            if now - seen.at > self.lag:
-                behavior.late = max(behavior.late, now)
-                run.straggler = seen.at if self.lag else None
+        elif seen.known_at:
+            run.known_at = min(now, max(seen.known_at, behavior.late))
         if born:
             run.want(scope.at_birth)
         if seen.at <= profile.first_seen and seen.source != HUB:
@@ -130,6 +136,7 @@ class Engine:
         """Move on the time up to which silence is believed."""
         if behavior.late + lag <= now:
             behavior.quiet = max(behavior.quiet, now - lag)
+            behavior.doubt = NEVER
 
     def _look_at_due(
         self,
@@ -159,6 +166,8 @@ class Engine:
                         run.times[name, session or ""] = min(now, max(quiet_at, behavior.late))
                 elif name.startswith(DETECTOR):
                     run.emit_silent(name.removeprefix(DETECTOR), min(quiet_at, now))
+                elif name.startswith(WAITING):
+                    run.emit_waiting(name)
         run.evaluate()
 
     # -- merge and reads -------------------------------------------------------------------------
@@ -174,13 +183,19 @@ class Engine:
         user, sessions = self.program.scopes[USER], self.program.scopes[SESSION]
         before = self._completed(user, behavior.own, behavior.quiet)
         told = self._completed(user, other.own, other.quiet)
+        said = fired_of(user.functions, behavior.own.states, profile)
+        said |= fired_of(user.functions, other.own.states, profile)
         behavior.own.merge(other.own, user.kinds)
         behavior.seen_at = max(behavior.seen_at, other.seen_at)
         behavior.told_ids = 0
         behavior.late = max(behavior.late, other.late)
         behavior.quiet = max(behavior.quiet, other.quiet)
+        behavior.doubt = min(behavior.doubt, other.doubt)
         behavior.over = behavior.over or other.over
         behavior.heed_other(other)
+        for name, (at, quiet_at) in other.own.dues.items():
+            if name.startswith(WAITING):
+                behavior.own.set_due(name, at, quiet_at)
         run = Evaluation(self.program, profile, behavior, now, behavior.quiet, ids, changes, user)
         run.reason = MERGE
         run.moment = (now, 0)
@@ -193,8 +208,10 @@ class Engine:
             state = behavior.own.states.get(key)
             for found in detectors:
                 known = {**before.get((key, found.name), {}), **told.get((key, found.name), {})}
-                run.emit(found, new(known, found.completed(state, behavior.quiet)))
-                run.due_of(key, detectors, state)
+                completed = found.completed(state, behavior.quiet)
+                run.emit_certain(found, state, new(known, completed))
+            run.due_of(key, detectors, state)
+        run.emit_fired(fired_of(user.functions, behavior.own.states, profile), said)
         run.want_all()
         run.evaluate()
         run.make_room()
@@ -227,14 +244,15 @@ class Engine:
                 known = mine.memberships[name] = Membership()
             if other.member and not known.member:
                 ghosts[compiled.number, session or ""] = other
+            inside = [one.since for one in (known, other) if one.member]
+            known.since = min(inside) if inside else max(known.since, other.since)
             known.number += other.number
             known.left_at = max(known.left_at, other.left_at)
             known.blocked = known.blocked or other.blocked
-            if other.holds and (not known.holds or other.holds_since < known.holds_since):
-                known.holds, known.holds_since = True, other.holds_since
-                known.holds_at = other.holds_at
-            elif not (other.holds or known.holds):
-                known.holds_since = max(known.holds_since, other.holds_since)
+            held = [(one.holds_since, one.holds_at) for one in (known, other) if one.holds]
+            ceased = [(one.holds_since, one.holds_at) for one in (known, other)]
+            known.holds = bool(held)
+            known.holds_since, known.holds_at = min(held) if held else max(ceased)
 
     def _revise(
         self,
@@ -256,7 +274,8 @@ class Engine:
             *((id, one, of_session) for id, one in behavior.sessions.items()),
         ]
         for session, scope, known in scopes:
-            scope.dues.clear()
+            for name in [name for name in scope.dues if name[:1] not in (DETECTOR, WAITING)]:
+                del scope.dues[name]
             for name in sorted(scope.memberships.keys() - known.audiences.keys()):
                 if scope.memberships.pop(name).member:
                     changes.gone.append((name, session))
@@ -266,7 +285,8 @@ class Engine:
         run.reason = BACKFILL
         run.moment = (now, 0)
         for kind, detectors in program.detectors.items():
-            run.due_of(kind, detectors, behavior.own.states.get(kind))
+            _, waits = behavior.own.dues.get(DETECTOR + kind, (NEVER, NEVER))
+            run.due_of(kind, detectors, behavior.own.states.get(kind), waits)
         run.want_all()
         run.evaluate()
 
@@ -297,6 +317,7 @@ class Engine:
     ) -> None:
         """Bring a copy of a subject's behavior to `now` for a read: silence counts at once."""
         behavior.late = 0
+        behavior.doubt = NEVER
         self.advance(profile, behavior, now, {}, Changes(), key=key, lag=0)
 
 

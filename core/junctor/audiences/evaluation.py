@@ -8,22 +8,28 @@ from junctor.audiences.behavior import Behavior, Membership, Scope
 from junctor.audiences.changes import (
     EVENT,
     LATE_EVENT,
+    TIME,
     Changes,
     Emission,
     Ids,
     Transition,
 )
+from junctor.audiences.function_signals import Fired
 from junctor.audiences.leaf import NEVER, Kind, Verdict
 from junctor.audiences.membership import look
 from junctor.audiences.moment import Moment
 from junctor.audiences.nodes import SESSION, USER
-from junctor.audiences.program import Compiled, Program, ScopeProgram
+from junctor.audiences.program import Program
+from junctor.audiences.scope_program import Compiled, ScopeProgram
 from junctor.audiences.seen import Seen
 from junctor.audiences.signals import Completion, Detector, new
+from junctor.audiences.states.times import newest
 from junctor.model.profile import Profile
 
 DETECTOR: Final = "!"
 """Begins the name of a due moment that is a signal's, not an audience's."""
+WAITING: Final = "?"
+"""Begins that of one completion of a signal that is in doubt: its rank, and the signal."""
 
 
 class Evaluation:
@@ -51,8 +57,10 @@ class Evaluation:
         self.changes = changes
         self.reason = EVENT
         self.late = False
+        self.known_at: int | None = None
+        """When a silence was over that the event at hand tells of: then it was so, not now."""
         self.moment = (now, 0)
-        self.straggler: int | None = None
+        self.doubt = None if behavior.doubt == NEVER else behavior.doubt
         """Time of an event that came late: what is silent since then may not have come yet."""
         self.times: dict[tuple[str, str], int] = {}
         """True times of what became due by silence, by audience and session: when it was over, or
@@ -89,19 +97,18 @@ class Evaluation:
         state = scope.states.get(key)
         detectors = program.detectors.get(key, ())
         before = [found.completed(state, self.quiet) for found in detectors]
+        functions = program.functions.get(key, ())
+        place = (seen.at, seen.rank)
+        said = [one.fired(state, self.profile, place) for one in functions]
         state = kind.add(state, seen, mask)
         if state is not None:
             scope.states[key] = state
-        waits = NEVER
         for found, known in zip(detectors, before, strict=True):
-            fresh = new(known, found.completed(state, self.quiet))
-            if fresh and self.straggler is not None:  # more may follow that breaks a silence
-                certain = found.completed(state, min(self.quiet, self.straggler))
-                waits = min([waits, *(one.known_at for one in fresh if one.rank not in certain)])
-                fresh = [one for one in fresh if one.rank in certain]
-            self.emit(found, fresh)
+            self.emit_certain(found, state, new(known, found.completed(state, self.quiet)))
         if detectors:
-            self.due_of(key, detectors, state, waits)
+            self.due_of(key, detectors, state)
+        for one, earlier in zip(functions, said, strict=True):
+            self.emit_fired(one.fired(state, self.profile, place), earlier)
         for compiled in program.by_kind.get(key, ()):
             self.want_one(compiled, session)
         for compiled in program.crossing.get(key, ()):
@@ -120,6 +127,30 @@ class Evaluation:
         """Note that a signal's event is to be made."""
         self.changes.emissions += [Emission(found.name, one) for one in completions]
 
+    def emit_certain(self, found: Detector, state: Any, completions: list[Completion]) -> None:
+        """Emit what is completed; what rests on a silence that is in doubt waits."""
+        if completions and self.doubt is not None:
+            certain = found.completed(state, min(self.quiet, self.doubt))
+            for one in completions:
+                if one.rank not in certain:
+                    name = f"{WAITING}{one.rank} {found.name}"
+                    self.behavior.own.set_due(name, NEVER, one.known_at)
+            completions = [one for one in completions if one.rank in certain]
+        self.emit(found, completions)
+
+    def emit_waiting(self, name: str) -> None:
+        """Emit what was in doubt if nothing that came meanwhile speaks against it."""
+        rank, _, signal = name.removeprefix(WAITING).partition(" ")
+        for key, detectors in self.scope_program.detectors.items():
+            for found in detectors:
+                if found.name == signal:
+                    complete = found.completed(self.behavior.own.states.get(key), self.quiet)
+                    self.emit(found, [one for one in complete.values() if one.rank == int(rank)])
+
+    def emit_fired(self, fired: Fired, earlier: Fired) -> None:
+        """Emit what functions say now, but for what they said earlier."""
+        self.changes.emissions += [one for place, one in fired.items() if place not in earlier]
+
     def emit_silent(self, key: str, before: int) -> None:
         """Emit what was completed by a silence that is believed now and was not before."""
         detectors = self.scope_program.detectors.get(key, ())
@@ -132,7 +163,7 @@ class Evaluation:
     def due_of(
         self, key: str, detectors: Iterable[Detector], state: Any, waits: int = NEVER
     ) -> None:
-        """Note when a silence that a signal waits for is over, or one that `waits` is believed."""
+        """Note when the next silence that a signal waits for is over, at the latest at `waits`."""
         due = min((found.pending(state, self.quiet) for found in detectors), default=NEVER)
         due = min(due, waits)
         self.behavior.own.set_due(DETECTOR + key, NEVER, due)
@@ -223,16 +254,19 @@ class Evaluation:
             return False
         moment = Moment(self.profile, self.behavior, scope, self.now, self.quiet, session)
         verdict = compiled.node.verdict(moment)
-        if self._must_wait(compiled, moment, verdict.holds, known):
-            scope.set_due(compiled.name, verdict.at, self.straggler or 0)
-            return False
         left_by_event, left_while = _exits(compiled, moment)
+        if self.doubt is not None and self._must_wait(compiled, moment, verdict, left_while, known):
+            turns = verdict.at if left_while is None else min(verdict.at, left_while.at)
+            scope.set_due(compiled.name, turns, self.doubt)
+            return False
         if known is None:
             if not verdict.holds:
                 scope.set_due(compiled.name, verdict.at, verdict.quiet_at)
                 return False
             known = scope.memberships[compiled.name] = Membership()
-        at = self.times.get((compiled.name, session or ""), self.now)
+        heard = self.now if self.known_at is None else self.known_at
+        at = self.times.get((compiled.name, session or ""), heard)
+        at = max(at, known.since)  # what was heard of meanwhile comes before a silence
         late = self.late or self.moment < known.holds_at
         ghost = self.ghosts.pop((compiled.number, session or ""), None)
         if ghost is not None:
@@ -250,24 +284,40 @@ class Evaluation:
             known.ids = dict(self.ids)
         elif ghost is not None:
             known.ids = ghost.ids
-        reason = LATE_EVENT if self.reason == EVENT and late else self.reason
+        reason = self.reason
+        if reason == EVENT and self.known_at is not None:
+            reason = TIME
+        elif reason == EVENT and late:
+            reason = LATE_EVENT
         self._turn(compiled, known, at, enters, reason, session)
+        if enters and ghost is not None:
+            known.since = ghost.since  # told now, but in for as long as the absorbed half was
         return True
 
     def _must_wait(
-        self, compiled: Compiled, moment: Moment, holds: bool, known: Membership | None
+        self,
+        compiled: Compiled,
+        moment: Moment,
+        verdict: Verdict,
+        left_while: Verdict | None,
+        known: Membership | None,
     ) -> bool:
         """Whether a change rests on a silence since an event that came late, so that it must wait.
 
         More of its batch may follow. When that is over it is looked at again.
         """
+        assert self.doubt is not None
         held = known is not None and known.holds
-        if self.straggler is None or holds is held:
+        member = known is not None and known.member
+        if verdict.holds is held and left_while is None:
             return False
-        moment.quiet = min(self.quiet, self.straggler)
+        moment.quiet = min(moment.quiet, self.doubt)
         cautious = compiled.node.verdict(moment)
-        moment.quiet = self.quiet
-        return cautious.holds is held
+        _, cautiously_left = _exits(compiled, moment)
+        if verdict.holds is not held and cautious.holds is held:
+            return True
+        would_turn = (member or verdict.holds) and _holds(left_while) is member
+        return would_turn and _holds(cautiously_left) is not member
 
     def _turn(
         self,
@@ -291,12 +341,15 @@ class Evaluation:
         )  # fmt: skip
 
 
+def _holds(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.holds
+
+
 def _exits(compiled: Compiled, moment: Moment) -> tuple[tuple[int, int] | None, Verdict | None]:
     """Return the newest event that fits the audience's `exit`, and the verdict of its condition."""
-    newest = None
+    left = None
     if compiled.exit_kind is not None:
-        state = moment.scope.states.get(compiled.exit_kind.key)
-        newest = (state[0], state[1]) if state else None
+        left = newest(moment.scope.states.get(compiled.exit_kind.key))
     if compiled.exit_node is None:
-        return newest, None
-    return newest, compiled.exit_node.verdict(moment)
+        return left, None
+    return left, compiled.exit_node.verdict(moment)

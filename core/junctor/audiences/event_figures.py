@@ -17,20 +17,13 @@ from junctor.audiences.comparison import (
 from junctor.audiences.leaf import Kind
 from junctor.audiences.nodes import EventCondition, Measure
 from junctor.audiences.reach import Reach
-from junctor.audiences.states.buckets import (
-    Buckets,
-    Totals,
-    average_of,
-    count_of,
-    greatest_of,
-    least_of,
-    sum_of,
-)
+from junctor.audiences.states.buckets import Buckets, Totals
 from junctor.audiences.states.days import DAY
 from junctor.audiences.states.distinct import Distinct
 from junctor.audiences.states.groups import Groups
 from junctor.audiences.states.readings import Day, Number, Reading, Value
 from junctor.audiences.states.times import MOST, MOST_DAYS, Entries, Entry, First, Times, Whole
+from junctor.audiences.states.totals import average_of, count_of, greatest_of, least_of, sum_of
 
 Measuring = Callable[[Sequence[Entry]], Any]
 
@@ -128,7 +121,7 @@ class _Builder:
             return self._figure(self._material(None), count_of, self.condition.count, exact=MOST)
         kept = MOST + 1 if many else needed
         return self._figure(
-            Times(pattern, kept, None, until), len, self.condition.count, kept,
+            Times(pattern, kept, until=until), len, self.condition.count, kept,
             MOST if many else None,
         )  # fmt: skip
 
@@ -147,7 +140,7 @@ class _Builder:
         kind: Kind
         if self._grouped:
             pattern, until = self.condition.pattern, self.condition.window.until
-            kind = Times(pattern, MOST + 1, number, until)
+            kind = Times(pattern, MOST + 1, number, until=until)
         else:
             kind = self._material(number)
         return self._figure(kind, measuring, measure.comparison, exact=MOST)
@@ -157,23 +150,24 @@ class _Builder:
             return self._distinct(reading, comparison, min(highest(comparison), most) + 1)
         pattern, until = self.condition.pattern, self.condition.window.until
         kind = (
-            Times(pattern, most + 1, reading, until)
+            Times(pattern, most + 1, reading, until=until)
             if self._grouped
-            else Whole(pattern, self.reach.length, reading, until)
+            else Whole(pattern, self.reach.length, reading, until=until, room=most + 1)
         )
         return self._figure(kind, _different_of, comparison, exact=most)
 
     def _distinct(self, reading: Reading, comparison: Comparison, kept: int) -> Figure:
         most = MOST_DAYS if isinstance(reading, Day) else MOST
-        kind = Distinct(self.condition.pattern, kept, reading, self.condition.window.until)
+        until = self.condition.window.until
+        kind = Distinct(self.condition.pattern, kept, reading, until=until)
         return self._figure(kind, len, comparison, kept, most if kept > most else None)
 
     def _material(self, reading: Number | None) -> Buckets | Totals:
         window = self.condition.window
         pattern, since, until = self.condition.pattern, window.since, window.until
         if self.reach.far is None:
-            return Totals(pattern, reading, since, until)
-        return Buckets(pattern, reading, since, until, self.reach.length)
+            return Totals(pattern, 1, reading, since, until)
+        return Buckets(pattern, self.reach.length, reading, since, until)
 
     def _figure(
         self,

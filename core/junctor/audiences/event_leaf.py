@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from junctor.audiences.event_figures import Figure, figures_of
-from junctor.audiences.leaf import NEVER, Facts, Kind, Leaf, States, Verdict
+from junctor.audiences.leaf import EVIDENCE, NEVER, Facts, Kind, Leaf, States, Verdict
 from junctor.audiences.nodes import EventCondition
 from junctor.audiences.reach import Reach
 from junctor.audiences.states.buckets import Buckets
 from junctor.audiences.states.groups import MOST_GROUPS
 from junctor.audiences.states.times import Entries, Entry
 
-EVIDENCE: Final = 5
-"""Events named at most for a verdict."""
 MOST_LOOKS: Final = 32
 """Coming times at which a change is looked for. If none of them changes anything, the last one is
 told all the same: the verdict is given anew then, and its cost stays bounded."""
@@ -162,10 +160,16 @@ class EventLeaf:
         return self._look([one], now, now).holds, newest
 
     def _error(self, figure: Figure) -> str:
+        """Return how far from the window's edges the figure may begin and end, "" if unknown.
+
+        Slots count as a whole, by their newest event.
+        """
         if not isinstance(figure.kind, Buckets):
             return ""
-        parts = self.reach.length // figure.kind.width
-        return f"±1/{parts} of the window at {'its edges' if self.reach.near else 'the far edge'}"
+        parts = (self.reach.far or 0) // figure.kind.width
+        if self.reach.near:
+            return f"±1/{parts} of the time back to the far edge, at both edges"
+        return f"±1/{parts} of the window at the far edge"
 
     def _lost_groups(self, states: States, now: int) -> bool:
         """Whether a combination was forgotten that may have had events in the window."""

@@ -5,18 +5,32 @@ Nothing here changes anything: the subject is asked as a read has left it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from junctor.audiences.behavior import Behavior, Membership
 from junctor.audiences.leaf import NEVER
 from junctor.audiences.moment import AllNode, AnyNode, Moment, Node, NoneNode
-from junctor.audiences.nodes import Audience, Condition, Group, KnownCondition
-from junctor.audiences.program import Compiled
+from junctor.audiences.nodes import (
+    AttributeCondition,
+    Audience,
+    AudienceCondition,
+    Condition,
+    EventCondition,
+    Group,
+    KnownCondition,
+    Length,
+    Measure,
+    SampleCondition,
+    ScoreCondition,
+    StateCondition,
+)
+from junctor.audiences.readable import age_words, readable
+from junctor.audiences.scope_program import Compiled
 from junctor.audiences.seen import RANKS_PER_OFFSET
+from junctor.audiences.turning import thresholds
 from junctor.audiences.words import condition_lines
 from junctor.model.profile import Profile
 
-_DAY: Final = 86_400_000
 Standing = Literal[
     "in", "held", "out", "settling", "cooling", "once", "left", "kept out", "about to enter",
 ]  # fmt: skip
@@ -113,8 +127,29 @@ def stand(audience: Audience, known: Membership | None, now: int, kept_out: bool
 
 
 def _shown(condition: Condition, value: Any) -> Any:
-    """Return a value as people read it: an age in days."""
-    return f"{value / _DAY:.1f} days" if isinstance(condition, KnownCondition) else value
+    """Return a value as people read it: times in words, a number without what nobody reads."""
+    match condition:
+        case KnownCondition():
+            return age_words(value)
+        case StateCondition(spent=Length()):
+            return age_words(value)
+        case AudienceCondition(left_within=None):
+            return "in" if value else "not in"
+        case SampleCondition():
+            return f"at {value * 100:.4g} %"
+        case ScoreCondition():
+            return value  # it is short already, by all conditions that there are
+    return readable(value, _limits(condition)) if isinstance(value, float) else value
+
+
+def _limits(condition: Condition) -> tuple[float, ...]:
+    """Return the numbers that the figure of a condition is compared with."""
+    match condition:
+        case EventCondition(measure=Measure(comparison=comparison)):
+            return thresholds(comparison)
+        case AttributeCondition():
+            return thresholds(condition.comparison)
+    return ()
 
 
 def _condition(condition: Condition, node: Node, moment: Moment) -> Explained:

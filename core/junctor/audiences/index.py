@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from junctor.audiences.globs import Globs
 from junctor.audiences.nodes import Pattern
 from junctor.audiences.patterns import (
     Fits,
     beginnings,
+    compile_name,
     compile_pattern,
     equalities,
-    fits_name,
+    is_transition,
 )
 from junctor.audiences.seen import Reader, Seen, reader
 
 _WORTH_A_TABLE: Final = 4
 """Patterns that must ask for the same property before a table pays."""
-_MOST_NAMES: Final = 4_096
-"""Event names whose lists are kept; senders choose names."""
 
 Candidate = tuple[int, Fits]
 
@@ -49,68 +49,75 @@ class _Prefixes:
             return ()
         found: list[Candidate] = []
         for length in self.lengths:
+            if length > len(value):
+                break
             found += self.by_prefix.get(value[:length], ())
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The patterns that may fit events of one name."""
+    """The patterns that have one name, as it is written."""
 
     tables: tuple[_Table | _Prefixes, ...]
     others: tuple[Candidate, ...]
 
+    def matches(self, seen: Seen) -> list[int]:
+        """Return the patterns that an event fits which has the name."""
+        matched = [number for number, fits in self.others if fits(seen)]
+        for table in self.tables:
+            candidates = table.candidates(table.read(seen.body))
+            if candidates:
+                matched += [number for number, fits in candidates if fits(seen)]
+        return matched
+
 
 class PatternIndex:
-    """Finds the patterns that an event fits; an event costs what its own patterns cost."""
+    """Finds the patterns that an event fits; an event costs what its own patterns cost.
+
+    Each name that is written has its list, made when it is first needed, whatever names senders
+    choose. A pattern is in the lists of all of its names, and found by the first that fits.
+    """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         """Index `patterns`; a pattern is named by its place in the sequence."""
         self._patterns = patterns
-        self._exact: dict[str, list[int]] = {}
-        self._globs: list[int] = []
+        self._numbers: dict[str, list[int]] = {}
         for number, pattern in enumerate(patterns):
             for name in pattern.names:
-                if "*" in name:
-                    self._globs.append(number)
-                else:
-                    self._exact.setdefault(name, []).append(number)
+                self._numbers.setdefault(name, []).append(number)
+        self._exact = {name for name in self._numbers if "*" not in name}
+        self._globs = Globs(name for name in self._numbers if name not in self._exact)
         self._lists: dict[str, _List] = {}
 
     def matches(self, seen: Seen) -> list[int]:
         """Return the patterns that fit, by number."""
-        found = self._lists.get(seen.name)
-        if found is None:
-            found = self._list(seen.name)
-        matched = [number for number, fits in found.others if fits(seen)]
-        for table in found.tables:
-            candidates = table.candidates(table.read(seen.body))
-            if candidates:
-                matched += [number for number, fits in candidates if fits(seen)]
+        name = seen.name
+        matched = self._list(name).matches(seen) if name in self._exact else []
+        globs = self._globs.fitting(name)
+        if globs and not is_transition(seen.body):
+            for written in globs:
+                matched += self._list(written).matches(seen)
         return matched
 
     def knows(self, name: str) -> bool:
         """Whether a pattern asks for events of exactly this name."""
         return name in self._exact
 
-    def _list(self, name: str) -> _List:
-        numbers = dict.fromkeys(self._exact.get(name, ()))
-        for number in self._globs:
-            if any(fits_name(pattern, name) for pattern in self._patterns[number].names):
-                numbers[number] = None
-        made = self._arranged(list(numbers), name)
-        if len(self._lists) < _MOST_NAMES:
-            self._lists[name] = made
-        return made
+    def _list(self, written: str) -> _List:
+        found = self._lists.get(written)
+        if found is None:
+            found = self._lists[written] = self._arranged(self._numbers[written], written)
+        return found
 
-    def _arranged(self, numbers: list[int], name: str) -> _List:
+    def _arranged(self, numbers: list[int], written: str) -> _List:
         wanted = {number: equalities(self._patterns[number]) for number in numbers}
         tables: list[_Table | _Prefixes] = []
         while path := _worth_a_table(numbers, wanted):
             by_value: dict[Any, list[Candidate]] = {}
             for number in numbers:
                 if path in wanted[number]:
-                    candidate = self._candidate(number, name, path)
+                    candidate = self._candidate(number, written, path)
                     for value in wanted[number][path]:
                         by_value.setdefault(_key(value), []).append(candidate)
             tables.append(_Table(reader(path), by_value))
@@ -121,21 +128,24 @@ class PatternIndex:
             for number in numbers:
                 if path in begin[number]:
                     prefix = begin[number][path]
-                    by_prefix.setdefault(prefix, []).append(self._candidate(number, name))
+                    by_prefix.setdefault(prefix, []).append(self._candidate(number, written))
             lengths = tuple(sorted({len(prefix) for prefix in by_prefix}))
             tables.append(_Prefixes(reader(path), lengths, by_prefix))
             numbers = [number for number in numbers if path not in begin[number]]
-        return _List(tuple(tables), tuple(self._candidate(number, name) for number in numbers))
+        return _List(tuple(tables), tuple(self._candidate(number, written) for number in numbers))
 
-    def _candidate(self, number: int, name: str, found_by: str = "") -> Candidate:
+    def _candidate(self, number: int, written: str, found_by: str = "") -> Candidate:
         """Return a pattern with the test that is left for events of a name.
 
         Those found by the value at a path need not be asked for it again.
         """
         pattern = self._patterns[number]
         where = tuple(one for one in pattern.where if one[0] != found_by)
-        pattern = replace(pattern, where=where)
-        return number, compile_pattern(pattern, static=True, named=name in pattern.names)
+        fits = compile_pattern(replace(pattern, where=where), static=True, named=True)
+        before = tuple(map(compile_name, _before(pattern.names, written)))
+        if not before:
+            return number, fits
+        return number, lambda seen: fits(seen) and not any(name(seen.name) for name in before)
 
 
 def _worth_a_table(numbers: Sequence[int], wanted: Mapping[int, Mapping[str, object]]) -> str:
@@ -143,6 +153,12 @@ def _worth_a_table(numbers: Sequence[int], wanted: Mapping[int, Mapping[str, obj
     uses = Counter(path for number in numbers for path in wanted[number])
     path, count = uses.most_common(1)[0] if uses else ("", 0)
     return path if count >= _WORTH_A_TABLE else ""
+
+
+def _before(names: Sequence[str], written: str) -> list[str]:
+    """Return those of a pattern's names by which it is found before this one: exact ones first."""
+    ordered = sorted(names, key=lambda name: "*" in name)
+    return ordered[: ordered.index(written)] if "*" in written else []
 
 
 def _key(value: Any) -> Any:

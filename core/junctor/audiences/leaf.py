@@ -12,6 +12,8 @@ from junctor.audiences.nodes import Pattern
 from junctor.audiences.seen import Seen
 
 NEVER: Final = 2**62
+EVIDENCE: Final = 5
+"""Events named at most for a verdict."""
 State = Any
 States = Mapping[str, State]
 """Key of a kind to its state; a kind that has seen nothing is absent."""

@@ -243,7 +243,8 @@ class Audience:
 class Signal:
     """A pattern that emits the event `signal:NAME` each time that it is completed.
 
-    Either so many events (`count` of them `within` a time, alike in `same`), or a sequence.
+    Either so many events (`count` of them `within` a time, alike in `same`), or a sequence, or
+    those of the events that it `reads` of which a Python function of that version says so.
     """
 
     name: str
@@ -252,6 +253,8 @@ class Signal:
     within: int | None = None
     same: tuple[str, ...] = ()
     sequence: Sequence | None = None
+    function: str = ""
+    reads: tuple[Pattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

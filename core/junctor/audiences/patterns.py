@@ -33,7 +33,7 @@ def compile_pattern(pattern: Pattern, *, static: bool = False, named: bool = Fal
     """Return the test of a pattern.
 
     With `static` on, comparisons with earlier steps are left out: a sequence tests these. With
-    `named` on, it is for events only that have one of its names.
+    `named` on, it is for events only of which the name is known to fit.
 
     Raises:
         ValueError: it compares with an earlier step, and `static` is off.
@@ -53,7 +53,19 @@ def compile_pattern(pattern: Pattern, *, static: bool = False, named: bool = Fal
 
 def fits_name(written: str, name: str) -> bool:
     """Return whether events of this name may fit the one of a pattern's names that is `written`."""
-    return _compile_name(written)(name)
+    return compile_name(written)(name)
+
+
+def compile_name(written: str) -> Callable[[str], bool]:
+    """Return the test of one of a pattern's names, as it is written."""
+    if "*" not in written:
+        return written.__eq__
+    if written.startswith(SIGNAL):
+        return compile_glob(written)
+    if written == "*":
+        return _came_in
+    fits = compile_glob(written)
+    return lambda name: fits(name) and _came_in(name)
 
 
 def equalities(pattern: Pattern) -> Mapping[str, tuple[Scalar, ...]]:
@@ -85,17 +97,6 @@ def references(pattern: Pattern) -> tuple[tuple[str, Reference], ...]:
     )
 
 
-def _compile_name(written: str) -> Callable[[str], bool]:
-    if "*" not in written:
-        return written.__eq__
-    if written.startswith(SIGNAL):
-        return compile_glob(written)
-    if written == "*":
-        return _came_in
-    fits = compile_glob(written)
-    return lambda name: fits(name) and _came_in(name)
-
-
 def _came_in(name: str) -> bool:
     """Whether it is the name of an event that came in; those without a name have none."""
     return bool(name) and not name.startswith(SIGNAL) and name not in _EXITS
@@ -103,7 +104,7 @@ def _came_in(name: str) -> bool:
 
 def _name_test(names: tuple[str, ...]) -> Fits:
     exact = frozenset(name for name in names if "*" not in name)
-    globs = tuple(_compile_name(name) for name in names if "*" in name)
+    globs = tuple(compile_name(name) for name in names if "*" in name)
     if not globs:
         if len(names) == 1:
             [only] = names
@@ -116,13 +117,13 @@ def _name_test(names: tuple[str, ...]) -> Fits:
             return True
         for glob in globs:
             if glob(name):
-                return not _is_transition(seen.body)
+                return not is_transition(seen.body)
         return False
 
     return fits
 
 
-def _is_transition(body: Mapping[str, Any]) -> bool:
+def is_transition(body: Mapping[str, Any]) -> bool:
     """Whether it says that somebody entered or left an audience, as Segment Engage tells it."""
     if body.get("type") != "track":
         return False

@@ -5,7 +5,7 @@ silence, or by another run, ended with its last event: that is the exit's time. 
 with an explicit leave event needs no other exit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -108,11 +108,8 @@ class ExitDetector:
         """See Detector."""
         found: Completions = {}
         for runs in (state or {}).values():
-            for place, (_, last, rank, idle, left) in enumerate(runs):
-                if left or bool(idle) is not self.heartbeats:
-                    continue
-                ends = last + (idle or DEFAULT_IDLE_MS)
-                if place < len(runs) - 1 or ends <= quiet:
+            for last, rank, ends in self._silences(runs):
+                if ends <= quiet:
                     found[rank] = Completion(last, rank, ends)
         return found
 
@@ -120,8 +117,13 @@ class ExitDetector:
         """See Detector."""
         due = NEVER
         for runs in (state or {}).values():
-            _, last, _, idle, left = runs[-1]
-            ends = last + (idle or DEFAULT_IDLE_MS)
-            if not left and bool(idle) is self.heartbeats and ends > quiet:
-                due = min(due, ends)
+            for _, _, ends in self._silences(runs):
+                if ends > quiet:
+                    due = min(due, ends)
         return due
+
+    def _silences(self, runs: list[list[Any]]) -> Iterator[tuple[int, int, int]]:
+        """Yield time and rank of the last event of a run, and when the silence after it is over."""
+        for _, last, rank, idle, left in runs:
+            if not left and bool(idle) is self.heartbeats:
+                yield last, rank, last + (idle or DEFAULT_IDLE_MS)

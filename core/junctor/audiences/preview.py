@@ -19,7 +19,7 @@ from junctor.audiences.nodes import (
     StateCondition,
     TraitCondition,
 )
-from junctor.audiences.program import Compiled
+from junctor.audiences.scope_program import Compiled
 from junctor.audiences.words import condition_lines
 
 

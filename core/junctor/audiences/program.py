@@ -1,20 +1,23 @@
 """Definitions compiled: which events feed which states, and which audiences rest on these."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final
 
+from junctor.audiences import exits
 from junctor.audiences.attributes import AttributeReader
-from junctor.audiences.behavior import Scope
 from junctor.audiences.canonical import version
 from junctor.audiences.comparison import compile_comparison
 from junctor.audiences.event_leaf import event_leaf
+from junctor.audiences.function_signals import function_signal
+from junctor.audiences.functions import Function
 from junctor.audiences.index import PatternIndex
 from junctor.audiences.language.checks import order
 from junctor.audiences.leaf import Kind, Leaf, States, Verdict
 from junctor.audiences.moment import AllNode, AnyNode, Node, NoneNode, StateNode
 from junctor.audiences.nodes import (
+    ACCOUNT,
     SESSION,
     USER,
     AttributeCondition,
@@ -27,132 +30,52 @@ from junctor.audiences.nodes import (
     KnownCondition,
     Pattern,
     SampleCondition,
-    Score,
     ScoreCondition,
-    Sequence,
     SequenceCondition,
     Service,
     Signal,
-    State,
     StateCondition,
     TraitCondition,
 )
 from junctor.audiences.person_nodes import AudienceNode, KnownNode, SampleNode, TraitNode
 from junctor.audiences.presence import EXIT, IDLE, ExitDetector, PresenceKind
+from junctor.audiences.scope_program import Compiled, Feed, ScopeProgram
 from junctor.audiences.scores import ScoreReader
-from junctor.audiences.seen import HUB, Reader, Seen, reader
+from junctor.audiences.seen import Reader, reader
 from junctor.audiences.signals import Detector, detector
 from junctor.audiences.states.changes import ChangesKind
 from junctor.audiences.states.latest import LatestKind
-from junctor.audiences.states.newest import NewestKind
 from junctor.audiences.states.sequence import SequenceLeaf
+from junctor.audiences.states.times import Times
 from junctor.audiences.timelines import StateReader
 
-PRESENCE: Final = "presence"
 _GROUPS: Final[Mapping[str, Callable[[tuple[Node, ...]], Node]]] = MappingProxyType(
     {"all": AllNode, "any": AnyNode, "none": NoneNode}
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """An audience that can be evaluated. `number` is its place in the order of references.
-
-    `needs` are keys of kinds: where none of a group has a state, the condition does not hold, and
-    time alone changes nothing about that.
-    """
-
-    audience: Audience
-    version: str
-    number: int
-    node: Node
-    exit_kind: NewestKind | None
-    exit_node: Node | None
-    needs: tuple[tuple[str, ...], ...] = ()
-
-    def may_hold(self, states: States) -> bool:
-        """Whether the condition may hold for a subject with these states, now or by time alone."""
-        return not any(states.keys().isdisjoint(group) for group in self.needs)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.audience.name
-
-
-class Feed(NamedTuple):
-    """A state that a pattern's events go into, and the pattern's bit there."""
-
-    kind: str
-    bit: int
-
-
-@dataclass(slots=True)
-class ScopeProgram:
-    """All that concerns subjects of one sort: people, sessions, accounts, …
-
-    `values` are kinds that take every event in which their reader finds something; `crossing` names
-    the audiences of sessions that rest on a state of the person. `at_birth` are audiences that may
-    hold from the first event on, whatever it is; `by_age` those that rest on the time of that.
-    """
-
-    key: str
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    feeds: dict[int, list[Feed]] = field(default_factory=dict)
-    values: list[tuple[Reader, Kind]] = field(default_factory=list)
-    detectors: dict[str, list[Detector]] = field(default_factory=dict)
-    audiences: dict[str, Compiled] = field(default_factory=dict)
-    by_kind: dict[str, list[Compiled]] = field(default_factory=dict)
-    by_trait: dict[str, dict[str, Compiled]] = field(default_factory=dict)
-    crossing: dict[str, list[Compiled]] = field(default_factory=dict)
-    at_birth: list[Compiled] = field(default_factory=list)
-    by_age: list[Compiled] = field(default_factory=list)
-
-    def resting_on(self, trait: str, scope: Scope) -> list[Compiled]:
-        """Return the audiences that rest on a trait and may turn with it, for a subject's scope.
-
-        Found by what the subject has states of: many audiences may ask for the same trait.
-        """
-        concerned = self.by_trait.get(trait)
-        if not concerned:
-            return []
-        found = {one.name: one for one in concerned.values() if not one.needs}
-        for key in scope.states:
-            for one in self.by_kind.get(key, ()):
-                if one.name in concerned and one.may_hold(scope.states):
-                    found[one.name] = one
-        for name in (*scope.memberships, *scope.dues):
-            if name in concerned:
-                found[name] = concerned[name]
-        return list(found.values())
-
-    def wanting(self, seen: Seen, matched: Iterable[int]) -> list[tuple[Kind, int]]:
-        """Return the kinds that want an event that fits these patterns, each with their bits."""
-        masks: dict[str, int] = {}
-        for number in matched:
-            for key, bit in self.feeds.get(number, ()):
-                masks[key] = masks.get(key, 0) | 1 << bit
-        found = [(self.kinds[key], mask) for key, mask in masks.items()]
-        if seen.name != EXIT and seen.source != HUB:
-            found += [(kind, 0) for read, kind in self.values if read(seen.body) is not None]
-            if PRESENCE in self.kinds:
-                found.append((self.kinds[PRESENCE], 0))
-        return found
-
-
 class Program:
     """What a configuration defines, ready to run."""
 
-    def __init__(self, definitions: Definitions, idles: Mapping[str, int] | None = None) -> None:
-        """Compile checked definitions; `idles` are the `exit_idle` of sources, in milliseconds."""
+    def __init__(
+        self,
+        definitions: Definitions,
+        idles: Mapping[str, int] | None = None,
+        functions: Iterable[Function] = (),
+    ) -> None:
+        """Compile checked definitions; `idles` are the `exit_idle` of sources, in milliseconds.
+
+        A signal of which the function is not among `functions`, by name and version, is silent.
+        """
         self.definitions = definitions
+        self.functions = {(one.name, one.version): one for one in functions}
         self.services: dict[str, Service] = {one.name: one for one in definitions.services}
-        self.scores = {one.name: ScoreReader(_score(one)) for one in definitions.scores}
+        self.scores = {one.name: ScoreReader(exits.in_score(one)) for one in definitions.scores}
         self.attributes = {
-            one.name: AttributeReader(replace(one, pattern=_either(one.pattern)))
+            one.name: AttributeReader(replace(one, pattern=exits.in_pattern(one.pattern)))
             for one in definitions.attributes
         }
-        self.states = {one.name: StateReader(_state(one)) for one in definitions.states}
+        self.states = {one.name: StateReader(exits.in_state(one)) for one in definitions.states}
         self.scopes: dict[str, ScopeProgram] = {
             USER: ScopeProgram(USER),
             SESSION: ScopeProgram(SESSION),
@@ -173,7 +96,10 @@ class Program:
             for kind in attribute.kinds:
                 self._add_kind(user, kind)
         for signal in definitions.signals:
-            self._add_detector(user, detector(_signal(signal)))
+            if signal.function:
+                self._add_function(user, signal)
+            else:
+                self._add_detector(user, detector(exits.in_signal(signal)))
         self.index = PatternIndex(tuple(self._numbers))
         self.has_sessions = bool(self.scopes[SESSION].audiences)
         self.has_exits = self.index.knows(EXIT) or self.index.knows(IDLE)
@@ -228,7 +154,7 @@ class Program:
         scope = self.scope(audience.key)
         uses = _Uses()
         node = self._node(audience.condition, audience.key, uses)
-        exit_kind = NewestKind(_either(audience.exit_event)) if audience.exit_event else None
+        exit_kind = Times(exits.in_pattern(audience.exit_event)) if audience.exit_event else None
         if exit_kind is not None:
             uses.own.append(exit_kind)
         exit_node = None
@@ -275,11 +201,11 @@ class Program:
             items = tuple(self._node(item, key, uses) for item in condition.items)
             return _GROUPS[condition.kind](items)
         if isinstance(condition, EventCondition):
-            condition = replace(condition, pattern=_either(condition.pattern))
+            condition = replace(condition, pattern=exits.in_pattern(condition.pattern))
             return _on_states(event_leaf(condition), uses)
         if isinstance(condition, SequenceCondition):
-            leave = _either(condition.exit) if condition.exit is not None else None
-            changed = replace(condition, sequence=with_exits(condition.sequence), exit=leave)
+            leave = exits.in_pattern(condition.exit) if condition.exit is not None else None
+            changed = replace(condition, sequence=exits.in_sequence(condition.sequence), exit=leave)
             return _on_states(SequenceLeaf(changed), uses)
         if isinstance(condition, ScoreCondition):
             return _on_states(self.scores[condition.name].leaf(condition), uses, key == SESSION)
@@ -291,7 +217,7 @@ class Program:
             of_subject = key == SESSION and not read.state.per_session
             return _on_states(read.leaf(condition), uses, of_subject)
         if isinstance(condition, TraitCondition):
-            return self._trait(condition, uses)
+            return self._trait(condition, key, uses)
         if isinstance(condition, AudienceCondition):
             uses.audiences.append(condition.name)
             uses.age = uses.age or condition.lasting is not None
@@ -303,7 +229,7 @@ class Program:
         assert isinstance(condition, SampleCondition)
         return SampleNode(condition.fraction, condition.salt)
 
-    def _trait(self, condition: TraitCondition, uses: "_Uses") -> TraitNode:
+    def _trait(self, condition: TraitCondition, key: str, uses: "_Uses") -> TraitNode:
         path = condition.path
         uses.traits.append(path)
         newest = changes = None
@@ -311,7 +237,7 @@ class Program:
             newest = LatestKind(path, reader(path))
             uses.values.append(newest)
         if condition.changed_within is not None:
-            read = reader(path) if newest is not None else reader(f"traits.{path}")
+            read = reader(path) if newest is not None else _telling(path, key)
             changes = ChangesKind(path, read)
             uses.values.append(changes)
         test = compile_comparison(condition.comparison) if condition.comparison else None
@@ -338,6 +264,13 @@ class Program:
         self._add_kind(scope, found.kind)
         scope.detectors.setdefault(found.kind.key, []).append(found)
 
+    def _add_function(self, scope: ScopeProgram, signal: Signal) -> None:
+        reads = tuple(map(exits.in_pattern, signal.reads))
+        function = self.functions.get((signal.name, signal.function))
+        found = function_signal(signal.name, reads, signal.within or 0, function)
+        self._add_kind(scope, found.kind)
+        scope.functions.setdefault(found.kind.key, []).append(found)
+
 
 class _Uses:
     """What the conditions of one audience rest on."""
@@ -359,6 +292,22 @@ class _Uses:
 def _on_states(leaf: Leaf, uses: _Uses, of_subject: bool = False) -> StateNode:
     (uses.subject if of_subject else uses.own).extend(leaf.kinds)
     return StateNode(leaf, of_subject)
+
+
+def _telling(path: str, key: str) -> Reader:
+    """Return what reads a trait off the calls that teach it: an account learns by `group` only."""
+    own, carried = reader(f"traits.{path}"), reader(f"context.traits.{path}")
+
+    def read(body: Mapping[str, Any]) -> Any:
+        sort = body.get("type")
+        if key == ACCOUNT:
+            return own(body) if sort == "group" else None
+        if sort == "group":
+            return None
+        value = own(body) if sort == "identify" else None
+        return carried(body) if value is None else value
+
+    return read
 
 
 def _append(lists: dict[str, list[Compiled]], key: str, compiled: Compiled) -> None:
@@ -400,59 +349,6 @@ def _needs(node: Node) -> tuple[tuple[str, ...], ...]:
         return ()
     without_any = node.leaf.verdict({}, 0, 0)
     return (tuple(kind.key for kind in node.leaf.kinds),) if without_any == Verdict(False) else ()
-
-
-# -- $exit ---------------------------------------------------------------------------------------
-
-
-def _either(pattern: Pattern) -> Pattern:
-    """Return the pattern with exits of sources without heartbeats, where it asks for exits."""
-    if EXIT not in pattern.names or IDLE in pattern.names:
-        return pattern
-    return replace(pattern, names=(*pattern.names, IDLE))
-
-
-def with_exits(sequence: Sequence) -> Sequence:
-    """Return the sequence, exits that no gap is measured to being of any source."""
-    steps = tuple(
-        replace(
-            step,
-            pattern=step.pattern
-            if step.within is not None or step.after is not None
-            else _either(step.pattern),
-            without=tuple(map(_either, step.without)),
-        )
-        for step in sequence.steps
-    )
-    silence = sequence.silence
-    if silence is not None:
-        silence = replace(silence, pattern=_either(silence.pattern))
-    return replace(sequence, steps=steps, silence=silence)
-
-
-def _score(score: Score) -> Score:
-    rules = tuple(
-        replace(
-            rule,
-            pattern=_either(rule.pattern) if rule.pattern is not None else None,
-            sequence=with_exits(rule.sequence) if rule.sequence is not None else None,
-        )
-        for rule in score.rules
-    )
-    return replace(score, rules=rules)
-
-
-def _state(state: State) -> State:
-    settings = tuple(replace(one, pattern=_either(one.pattern)) for one in state.settings)
-    return replace(state, settings=settings)
-
-
-def _signal(signal: Signal) -> Signal:
-    return replace(
-        signal,
-        pattern=_either(signal.pattern) if signal.pattern is not None else None,
-        sequence=with_exits(signal.sequence) if signal.sequence is not None else None,
-    )
 
 
 # -- versions ------------------------------------------------------------------------------------

@@ -47,11 +47,32 @@ class Week:
     others: Group = field(default_factory=Group)
 
 
+@dataclass(slots=True)
+class StillOpen:
+    """Those who entered and whose time is not over.
+
+    `reached` of the `people` have the goal already. `first` and `last` are when the time of the
+    first and of the last of them is over, None if there is nobody.
+    """
+
+    people: int = 0
+    reached: int = 0
+    first: int | None = None
+    last: int | None = None
+
+    def take(self, goals: Sequence[tuple[int, float | None]], start: int, ends: int) -> None:
+        """Count somebody whose time runs from `start` and `ends` later than now."""
+        self.people += 1
+        self.reached += any(start <= at <= ends for at, _ in goals)
+        self.first = ends if self.first is None else min(self.first, ends)
+        self.last = ends if self.last is None else max(self.last, ends)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an audience's members reached, beside others.
 
-    `still_open` are those who entered and whose time is not over: they count nowhere else. The
+    Those who are `still_open` count nowhere else. The
     share of the others is that of their weeks, each counting as much as it has members; `unmatched`
     are members of weeks that have no others. The difference is over matched weeks only.
     """
@@ -59,7 +80,7 @@ class Outcome:
     members: Group
     others: Group
     others_share: float
-    still_open: int
+    still_open: StillOpen
     unmatched: int
     difference: float | None
     interval: Interval | None
@@ -83,11 +104,11 @@ def compare(
     for profile, (first_seen, at) in entries.items():
         entered[week(first_seen)].append((at, profile))
     weeks = {name: Week(name, median_low(at for at, _ in some)) for name, some in entered.items()}
-    still_open = 0
+    still_open = StillOpen()
     for name, some in entered.items():
         for at, profile in some:
             if at + within > now:
-                still_open += 1
+                still_open.take(goals.get(profile, ()), at, at + within)
             else:
                 weeks[name].members.take(goals.get(profile, ()), at, within)
     for profile, first_seen in others:
@@ -106,7 +127,7 @@ def week(at: int) -> str:
     return f"{year}-W{number:02}"
 
 
-def _outcome(weeks: Sequence[Week], still_open: int) -> Outcome:
+def _outcome(weeks: Sequence[Week], still_open: StillOpen) -> Outcome:
     matched = [one for one in weeks if one.members.people and one.others.people]
     theirs = weighted(
         [Stratum(one.members.people, one.others.people, one.others.reached) for one in matched]

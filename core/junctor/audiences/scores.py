@@ -6,6 +6,7 @@ from typing import Final
 from junctor.audiences.comparison import compile_comparison
 from junctor.audiences.leaf import NEVER, Facts, Kind, States, Verdict
 from junctor.audiences.nodes import Score, ScoreCondition, ScoreRule
+from junctor.audiences.readable import readable
 from junctor.audiences.states.score import Amount, DecayedKind, EarliestKind, added, remaining
 from junctor.audiences.states.score_sequence import ScoreSequenceKind
 from junctor.audiences.turning import crossings, first_change, thresholds, verdict
@@ -35,6 +36,7 @@ class ScoreReader:
         self._low = -math.inf if score.low is None else score.low
         self._high = math.inf if score.high is None else score.high
         self._rules = [(rule.add, _kind(rule, score.half_life)) for rule in score.rules]
+        self._limits: set[float] = set()
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -43,11 +45,16 @@ class ScoreReader:
 
     def leaf(self, condition: ScoreCondition) -> "ScoreLeaf":
         """Return the leaf of a condition on this score."""
+        self._limits.update(thresholds(condition.comparison))
         return ScoreLeaf(self, condition)
 
     def value(self, states: States, now: int, quiet: int) -> float:
         """Return the score at `now`, silence being believed up to `quiet`."""
         return self.faded(self.total(states, quiet)[0], now)
+
+    def shown(self, states: States, now: int) -> float:
+        """Return the score at `now` as it is shown; conditions compare what it exactly is."""
+        return readable(self.value(states, now, now), self._limits)
 
     def total(self, states: States, quiet: int) -> tuple[Amount, int]:
         """Return the sum of all rules as of its newest addition, without bounds.
@@ -120,7 +127,7 @@ class ScoreLeaf:
     def facts(self, states: States, now: int) -> Facts:
         """See Leaf: the score."""
         return Facts(
-            self._score.value(states, now, now),
+            self._score.shown(states, now),
             evidence=self._score.evidence(states),
             degraded=any(
                 kind.degraded(states[kind.key]) for kind in self.kinds if kind.key in states

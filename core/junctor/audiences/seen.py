@@ -18,6 +18,7 @@ class Seen(NamedTuple):
     `name` is what conditions call it (`page_view` for a page). `at` is its time in epoch
     milliseconds; of events at the same time the one with the lower `rank` came first.
     `received_at` is when the hub got it. `session` is `context.sessionId` as text, "" without one.
+    `known_at` is when the silence was over that says so, of an exit that nobody sent; else 0.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Seen(NamedTuple):
     received_at: int
     session: str = ""
     source: str = ""
+    known_at: int = 0
 
 
 def reader(path: str) -> Reader:

@@ -4,22 +4,21 @@ What was emitted is not kept: what a signal's completions are before a change an
 what is new. A completion is named by the rank of the event that completed it.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from junctor.audiences.canonical import digest, fingerprint
 from junctor.audiences.leaf import NEVER, Kind, State
-from junctor.audiences.nodes import Pattern, Signal
-from junctor.audiences.seen import Seen, reader
+from junctor.audiences.nodes import Signal
+from junctor.audiences.states.groups import Groups
 from junctor.audiences.states.sequence import SequenceKind
+from junctor.audiences.states.times import Times
 
 PREFIX: Final = "signal:"
 KEEP_MS: Final = 86_400_000
 """How late an event may come and still complete a sequence of which older parts are kept."""
 MOST_TIMES: Final = 64
-MOST_GROUPS: Final = 16
+"""Events kept of each combination of values, at least."""
 
 
 class Completion(NamedTuple):
@@ -60,60 +59,11 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CountKind:
-    """The newest events of each combination of values: `{digest: [[at, rank], …]}`."""
-
-    pattern: Pattern
-    same: tuple[str, ...]
-    size: int
-
-    @property
-    def key(self) -> str:
-        """See Kind."""
-        return fingerprint("signal", self.pattern, self.same)
-
-    @property
-    def patterns(self) -> tuple[Pattern, ...]:
-        """See Kind."""
-        return (self.pattern,)
-
-    def add(self, state: State | None, seen: Seen, matched: int) -> State:
-        """See Kind."""
-        values = [reader(path)(seen.body) for path in self.same]
-        if any(value is None for value in values):
-            return state
-        state = {} if state is None else state
-        times: list[list[int]] = state.setdefault(digest(values), [])
-        place = bisect_left(times, [seen.at, seen.rank])
-        if times[place : place + 1] != [[seen.at, seen.rank]]:
-            times.insert(place, [seen.at, seen.rank])
-            del times[: len(times) - self.size]
-        return _bounded(state)
-
-    def merge(self, one: State, other: State) -> State:
-        """See Kind."""
-        for group, times in other.items():
-            both = {tuple(time) for time in (*one.get(group, ()), *times)}
-            one[group] = [list(time) for time in sorted(both)][-self.size :]
-        return _bounded(one)
-
-    def degraded(self, state: State) -> bool:
-        """See Kind: signals only look at what is new."""
-        return False
-
-
-def _bounded(state: dict[str, Any]) -> dict[str, Any]:
-    while len(state) > MOST_GROUPS:
-        del state[min(state, key=lambda group: state[group][-1])]
-    return state
-
-
-@dataclass(frozen=True, slots=True)
 class CountDetector:
     """So many events, alike in some properties, within a time."""
 
     signal: Signal
-    kind: CountKind
+    kind: Groups
 
     @property
     def name(self) -> str:
@@ -170,8 +120,8 @@ def detector(signal: Signal) -> Detector:
     if signal.sequence is not None:
         return SequenceDetector(signal, SequenceKind(signal.sequence, keep=KEEP_MS))
     assert signal.pattern is not None
-    kind = CountKind(signal.pattern, signal.same, max(MOST_TIMES, signal.count))
-    return CountDetector(signal, kind)
+    newest = Times(signal.pattern, max(MOST_TIMES, signal.count))
+    return CountDetector(signal, Groups(newest, signal.same))
 
 
 def new(before: Mapping[int, Completion], after: Mapping[int, Completion]) -> list[Completion]:

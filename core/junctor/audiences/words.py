@@ -42,6 +42,9 @@ from junctor.audiences.nodes import (
 )
 
 _INDENT: Final = "  "
+_IS: Final = "is "
+_VOWELS: Final = "aeio"
+"""First letters of words that take "an"; of names with "u" most sound as "user" does."""
 _UNITS: Final = (
     (86_400_000, 3, "day"), (3_600_000, 1, "hour"), (60_000, 1, "minute"), (1000, 1, "second"),
 )  # fmt: skip
@@ -50,12 +53,15 @@ _SIGNS: Final[Mapping[str, str]] = MappingProxyType(
     {"eq": "is", "ne": "is not", "gt": "is over", "gte": "is at least", "lt": "is under",
      "lte": "is at most"}
 )  # fmt: skip
+_NUMBERS: Final[Mapping[str, str]] = MappingProxyType(
+    {"eq": "exactly", "gt": "more than", "gte": "at least", "lt": "fewer than", "lte": "at most"}
+)
 _GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {"all": "all of these:", "any": "at least one of these:", "none": "none of these:"}
 )
 _MEASURES: Final[Mapping[str, str]] = MappingProxyType(
-    {"distinct": "the number of different {}", "sum": "the sum of {}", "avg": "the mean of {}",
-     "min": "the least {}", "max": "the greatest {}"}
+    {"distinct": "the number of different values of {}", "sum": "the sum of {}",
+     "avg": "the mean of {}", "min": "the least {}", "max": "the greatest {}"}
 )  # fmt: skip
 
 
@@ -145,17 +151,14 @@ def comparison_words(comparison: Comparison) -> str:
         case Exists(expected):
             return "is there" if expected else "is missing"
         case AllOf(items):
-            return " and ".join(map(comparison_words, items))
+            return _together(map(comparison_words, items), "and")
         case AnyOf(items):
-            equal = [item for item in items if isinstance(item, Compare) and item.op == "eq"]
-            if len(equal) == len(items) > 1:
-                return f"is {_either(_value(item.operand) for item in equal)}"
-            return " or ".join(map(comparison_words, items))
+            return _together(map(comparison_words, items), "or")
 
 
 def _audience(audience: Audience) -> list[str]:
     lines = [audience.about] if audience.about else []
-    who = "somebody" if audience.key == USER else f"a {audience.key}"
+    who = "somebody" if audience.key == USER else _a(audience.key)
     lines += [f"{who} is in while this is so:", *_indented([audience.condition])]
     if audience.settle:
         lines.append(f"enters when it has been so for {duration_words(audience.settle)}")
@@ -164,11 +167,12 @@ def _audience(audience: Audience) -> list[str]:
     if audience.exit_event is not None:
         lines.append(f"leaves early at {pattern_words(audience.exit_event)}")
     if audience.exit_while is not None:
-        lines += ["is out while this is so:", *_indented([audience.exit_while])]
+        lines += ["is kept out while this is so:", *_indented([audience.exit_while])]
     if audience.once:
         lines.append("enters once only")
     if audience.cooldown:
-        lines.append(f"enters again {duration_words(audience.cooldown)} later at the earliest")
+        again = duration_words(audience.cooldown)
+        lines.append(f"enters again {again} after leaving at the earliest")
     if audience.outcome is not None:
         goal, within = audience.outcome.goal, audience.outcome.within
         lines.append(f"hoped for: {pattern_words(goal)} within {duration_words(within)}")
@@ -185,51 +189,50 @@ def _event(condition: EventCondition) -> str:
         absent = " did not happen" if condition.window != Window() else " never happened"
         return said + absent + _window(condition.window, condition.zone)
     elif condition.days is None:
-        said += f" happened {_count(condition.count)}"
+        said += f" happened {_often(condition.count)}"
     else:
-        said += f" happened on {_days(condition.days)} ({condition.zone})"
-        if condition.count != AT_LEAST_ONE:
-            said += f", {_count(condition.count)}"
+        often = f" {_often(condition.count)}," if condition.count != AT_LEAST_ONE else ""
+        said += f" happened{often} on {_number(condition.days, 'local day')} ({condition.zone})"
     if condition.per_session:
         said += " in one session"
     said += _window(condition.window, condition.zone)
     if condition.same:
-        said += f", alike in {' and '.join(condition.same)}"
+        said += f", {_same(condition.same)}"
     if condition.measure is not None:
         figure = _MEASURES[condition.measure.kind].format(condition.measure.prop)
         said += f", and {figure} {comparison_words(condition.measure.comparison)}"
     return said
 
 
-def _count(comparison: Comparison) -> str:
-    match comparison:
-        case Compare("gte", int(least)):
-            return "at least once" if least == 1 else f"at least {least} times"
-        case Compare("eq", int(count)):
-            return "exactly once" if count == 1 else f"exactly {count} times"
-        case Compare("lte", int(most)):
-            return f"at most {_times(most, 'time')}"
-    return f"a number of times that {comparison_words(comparison)}"
+def _often(comparison: Comparison) -> str:
+    """Return how often something happens: "at least once", "3 to 5 times"."""
+    once = f"{_number(comparison, 'time')} ".replace(" 1 time ", " once ")
+    return once.rstrip()
 
 
-def _days(comparison: Comparison) -> str:
+def _number(comparison: Comparison, word: str) -> str:
+    """Return a number of things that compares: "at least 3 times", "fewer than 2 local days"."""
     match comparison:
-        case Compare("gte", int(least)):
-            return f"at least {_times(least, 'local day')}"
-    return f"a number of local days that {comparison_words(comparison)}"
+        case Compare(op, int(number)) if op in _NUMBERS:
+            return f"{_NUMBERS[op]} {_times(number, word)}"
+        case Between(low, high):
+            return f"{low} to {high} {word}s"
+    return f"a number of {word}s that {comparison_words(comparison)}"
 
 
 def _window(window: Window, zone_name: str) -> str:
     said = ""
     if window.within is not None:
-        said += f" in the last {duration_words(window.within)}"
+        said += f" {_last(window.within)}"
     if window.far is not None:
         near = duration_words(window.near or 0)
         said += f" between {duration_words(window.far)} and {near} ago"
     if window.since is not None:
         said += f" since {_day(window.since, zone_name)}"
     if window.until is not None:
-        said += f" before {_day(window.until, zone_name)}"
+        said += (
+            f"{' and' if window.since is not None else ''} before {_day(window.until, zone_name)}"
+        )
     return said
 
 
@@ -251,26 +254,27 @@ def sequence_lines(sequence: Sequence) -> list[str]:
     if sequence.within is not None:
         first += f", all within {duration_words(sequence.within)}"
     if sequence.same:
-        first += f", alike in {' and '.join(sequence.same)}"
+        first += f", {_same(sequence.same)}"
     lines = [f"{first}:"]
     for number, step in enumerate(sequence.steps):
         lines.append(_INDENT + ("then " if number else "") + _step(step))
     if sequence.silence is not None:
-        nothing = pattern_words(sequence.silence.pattern)
-        lines.append(f"{_INDENT}then no {nothing} for {duration_words(sequence.silence.length)}")
+        silent = duration_words(sequence.silence.length)
+        lines.append(f"{_INDENT}then {_no(sequence.silence.pattern)} for {silent}")
     return lines
 
 
 def _step(step: Step) -> str:
     said = pattern_words(step.pattern)
+    pause = "," if _has_where(step.pattern) else ""
     if step.count > 1:
-        said += f" {step.count} times"
-    if step.within is not None:
-        said += f" within {duration_words(step.within)}"
-    if step.after is not None:
-        said += (
-            f"{' and' if step.within is not None else ''} not before {duration_words(step.after)}"
-        )
+        said += f"{pause} {step.count} times"
+    if step.after is not None and step.within is not None:
+        said += f"{pause} {duration_words(step.after)} to {duration_words(step.within)} later"
+    elif step.within is not None:
+        said += f"{pause} within {duration_words(step.within)}"
+    elif step.after is not None:
+        said += f"{pause} at least {duration_words(step.after)} later"
     if step.without:
         said += f", without {_either(map(pattern_words, step.without))} in between"
     if step.name is not None:
@@ -283,7 +287,7 @@ def _trait(condition: TraitCondition) -> str:
     if condition.comparison is not None:
         said.append(comparison_words(condition.comparison))
     if condition.changed_within is not None:
-        said.append(f"changed in the last {duration_words(condition.changed_within)}")
+        said.append(f"changed {_last(condition.changed_within)}")
     return f"trait {condition.path} {' and '.join(said)}"
 
 
@@ -294,20 +298,55 @@ def _state(condition: StateCondition) -> str:
     if condition.spent is not None:
         said += f", for {length_words(condition.spent)} in total"
     if condition.within is not None:
-        said += f" in the last {duration_words(condition.within)}"
+        said += f", {_last(condition.within)}"
     return f"state {condition.name} {said}"
 
 
 def _member(condition: AudienceCondition) -> str:
     if condition.left_within is not None:
-        return f"left audience {condition.name} in the last {duration_words(condition.left_within)}"
+        return f"left audience {condition.name} {_last(condition.left_within)}"
     said = "in" if condition.member else "not in"
     lasting = f" for {length_words(condition.lasting)}" if condition.lasting is not None else ""
     return f"{said} audience {condition.name}{lasting}"
 
 
+def _no(pattern: Pattern) -> str:
+    """Return what does not happen: "no "a" or "b"", "nothing at all"."""
+    if pattern == Pattern(("*",)):
+        return "nothing at all"
+    said = pattern_words(pattern).replace("any event", "event", 1)
+    return f"no {said}{',' if _has_where(pattern) else ''}"
+
+
+def _has_where(pattern: Pattern) -> bool:
+    return bool(pattern.where) or pattern.fql is not None
+
+
+def _same(names: Iterable[str]) -> str:
+    return f"with the same {' and '.join(names)}"
+
+
+def _last(milliseconds: int) -> str:
+    """Return a window that ends now: "in the last 7 days", "in the last hour"."""
+    return f"in the last {duration_words(milliseconds).removeprefix('1 ')}"
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[:1] in _VOWELS else 'a'} {word}"
+
+
 def _indented(conditions: Iterable[Condition]) -> list[str]:
     return [_INDENT + line for one in conditions for line in condition_lines(one)]
+
+
+def _together(words: Iterable[str], joint: str) -> str:
+    """Join what is said of one value; "is" is said once: "is 1, at least 5 or like "x*""."""
+    first, *others = words
+    if first.startswith(_IS) and all(one.startswith(_IS) for one in others):
+        others = [one.removeprefix(_IS) for one in others]
+    if joint == "or":
+        return _either([first, *others])
+    return " and ".join([first, *others])
 
 
 def _either(words: Iterable[str]) -> str:

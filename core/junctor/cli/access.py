@@ -18,6 +18,7 @@ from junctor.config.address import parse_address
 from junctor.config.messages import problems_of
 from junctor.config.model import Config
 from junctor.config.secrets import Resolver
+from junctor.config.toml_hints import told
 from junctor.model.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -102,11 +103,15 @@ def read_config(path: Path, environ: Mapping[str, str], *also: str) -> HubConfig
         ConfigError: what stands there of admin listener and store can't be used.
     """
     try:
-        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise CommandError(f"{path} can't be read ({error.strerror}); see --config") from None
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise CommandError(f"{path} is no TOML: {error}") from None
+    try:
+        raw = tomllib.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{path} is no TOML: {told(text, error)}") from None
     wanted = {name: raw[name] for name in (*_SECTIONS, *also) if name in raw}
     resolved = Resolver(environ, path.absolute().parent).resolve(
         wanted, Config, (), everywhere=False

@@ -3,13 +3,16 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from junctor.audiences.language import SECTIONS, parse_definitions
 from junctor.cli.errors import CommandError
+from junctor.config.audience_files import KEY, AudienceFiles, read_audience_files
 from junctor.config.lines import Lines
-from junctor.model.problems import ConfigError, Problem, suggest
+from junctor.config.toml_hints import told
+from junctor.model.problems import ConfigError, suggest
 
 
 def tables_of(
@@ -25,13 +28,23 @@ def tables_of(
         ConfigError: there are problems, all of them, with their lines.
     """
     text = _read(config)
-    tables = _sections(_parsed(config, text))
+    raw = _parsed(config, text)
+    python = read_audience_files(_audience_files(config, raw))
+    tables = _sections(python.beside(raw))
+    found = list(python.problems)
     own = tables["audiences"]
     if file is not None:
-        text = _read(file)
-        of_file = _sections(_parsed(file, text))
+        if file.suffix == ".py":
+            python = read_audience_files([file])
+            of_file = _sections(python.tables)
+            found += python.problems
+        else:
+            text, python = _read(file), AudienceFiles()
+            of_file = _sections(_parsed(file, text))
         own = of_file["audiences"]
         tables = {name: {**tables[name], **of_file[name]} for name in SECTIONS}
+    if found:
+        raise ConfigError(found)
     if name is None:
         if len(own) != 1:
             known = ", ".join(own) or "none"
@@ -40,13 +53,21 @@ def tables_of(
     if name not in own:
         hint = suggest(name, own)
         raise CommandError(f'there is no audience "{name}"' + (f"; {hint}" if hint else ""))
-    problems = parse_definitions(tables)[1]
+    problems = [python.located(problem) for problem in parse_definitions(tables)[1]]
     if problems:
         lines = Lines(text)
         raise ConfigError(
-            [Problem(one.path, one.message, one.hint, lines.of(one.path)) for one in problems]
+            [one if one.file else replace(one, line=lines.of(one.path)) for one in problems]
         )
     return tables, name
+
+
+def _audience_files(config: Path, raw: Mapping[str, Any]) -> list[Path]:
+    """Return the Python files that a configuration names."""
+    named = raw.get(KEY, [])
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise CommandError(f"{KEY} of {config} must be a list of paths")
+    return [config.parent / Path(one).expanduser() for one in named]
 
 
 def _parsed(path: Path, text: str) -> Mapping[str, Any]:
@@ -58,7 +79,7 @@ def _parsed(path: Path, text: str) -> Mapping[str, Any]:
     try:
         return tomllib.loads(text)
     except ValueError as error:
-        raise CommandError(f"{path} is no TOML: {error}") from None
+        raise CommandError(f"{path} is no TOML: {told(text, error)}") from None
 
 
 def _read(path: Path) -> str:

@@ -6,17 +6,18 @@ from typing import Any, Final
 from junctor.cli import show
 
 _IDS: Final = ("user_id", "anonymous_id", "email")
-_STANDINGS: Final[Mapping[str, str]] = {
-    "in": "is in",
-    "held": "is in, though it is no longer so",
-    "out": "is not in",
-    "settling": "is not in yet: it has to be so for longer",
-    "cooling": "is not in: the last time is too near",
-    "once": "is not in: it was in once, and may not be again",
-    "left": "is not in: it left by `exit`, and it was not false since",
-    "kept out": "is not in: `exit` keeps it out",
-    "about to enter": "is about to enter",
+_STANDINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "in": ("has been in since {since}", ""),
+    "held": ("has been in since {since}", "no longer so, but `hold` keeps it in until {until}"),
+    "out": ("is not in", ""),
+    "settling": ("is not in yet", "it has to be so until {until} (`settle`)"),
+    "cooling": ("is not in", "it may not enter again before {until} (`cooldown`)"),
+    "once": ("is not in", "it was in before, and enters only `once`"),
+    "left": ("is not in", "it left by `exit`, and the condition was not false since"),
+    "kept out": ("is not in", "`exit` keeps it out"),
+    "about to enter": ("is about to enter", ""),
 }
+"""By standing: how it is, and why it is no other way."""
 _MOST_WEEKS: Final = 12
 
 
@@ -52,10 +53,11 @@ def show_explained(found: Mapping[str, Any]) -> None:
     who = found["subject"]
     if found["session"] is not None:
         who += f", session {show.cell(found['session'])},"
-    told = _STANDINGS[found["standing"]]
-    since = f" since {found['since']}" if found["since"] is not None else ""
-    until = f", until {found['until']}" if found["until"] is not None else ""
-    print(f"{show.cell(who)} {told}{since}{until}")
+    told, why = _STANDINGS[found["standing"]]
+    print(show.cell(who), told.format_map(found), end="")
+    if not found["member"] and found["since"] is not None:
+        print(f"; it left at {found['since']}", end="")
+    print(f"; {why.format_map(found)}" if why else "")
     if found["degraded"]:
         print("a cap was exceeded: what follows may be less than exact")
     print(f"\n{found['audience']}, version {found['version']}:")
@@ -128,10 +130,16 @@ def show_report(found: Mapping[str, Any]) -> None:
 def _outcome(outcome: Mapping[str, Any]) -> None:
     print(f"goal: {show.cell(outcome['goal'])}, within {outcome['within']}")
     print(f"goals are recorded since {outcome['recorded_since']}")
-    print(
-        f"{outcome['entered']} entered, {outcome['still_open']} of them not so long ago;"
-        f" {outcome['backfilled']} more by a build: neither count below"
-    )
+    built = f"; {outcome['backfilled']} more by a build do not count"
+    print(f"\n{outcome['entered']} entered{built if outcome['backfilled'] else ''}")
+    judged, still_open = outcome["members"]["people"], outcome["still_open"]
+    if judged:
+        until = f"{outcome['judged_until']}, {outcome['within']} ago"
+        print(f"{judged} can be judged: they entered by {until}")
+    if still_open["people"]:
+        print(_still_open(still_open, outcome["within"]))
+    if not judged:
+        return
     print()
     show.table(
         ("who", "people", "reached it", "share", "value"),
@@ -164,12 +172,21 @@ def _outcome(outcome: Mapping[str, Any]) -> None:
         )  # fmt: skip
 
 
+def _still_open(found: Mapping[str, Any], within: str) -> str:
+    """Return how many can't be judged yet, and when they can."""
+    first, last = found["first"], found["last"]
+    end = f"at {first}" if first == last else f"from {first} to {last}"
+    reached = f"{found['reached']} of them reached the goal already"
+    return f"{found['people']} can't be judged yet: their {within} end {end}; {reached}"
+
+
 def _tree(node: Mapping[str, Any], depth: int) -> None:
     indent = "  " * depth
     first, *more = node["words"].splitlines()
     told = [f"{'yes' if node['holds'] else 'no':<4}{indent}{show.cell(first)}"]
     if node["value"] is not None:
-        told.append(f"it is {show.cell(node['value'])}")
+        of_group = bool(node["items"])
+        told.append(f"{'' if of_group else 'it is '}{show.cell(node['value'])}")
     if node["error"]:
         told.append(node["error"])
     if node["degraded"]:

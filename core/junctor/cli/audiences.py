@@ -42,10 +42,7 @@ def members(
 ) -> None:
     """List who is in an audience."""
     found = _ask(config, lambda hub: hub.members(name, after, limit))
-    if json:
-        show.as_json(found)
-    else:
-        audience_text.show_members(found)
+    _show(found, json, audience_text.show_members)
 
 
 @audiences.command()
@@ -58,16 +55,13 @@ def explain(
 ) -> None:
     """Show why somebody is in an audience, or not, and when that changes."""
     found = _ask(config, lambda hub: hub.explain(name, kind, value))
-    if json:
-        show.as_json(found)
-    else:
-        audience_text.show_explained(found)
+    _show(found, json, audience_text.show_explained)
 
 
 @audiences.command()
 def preview(
     audience: Annotated[
-        str, typer.Argument(metavar="NAME|FILE.toml", help="One of the configuration, or a file.")
+        str, typer.Argument(metavar="NAME|FILE", help="One of the configuration, or a file.")
     ],
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Which audience of the file.")
@@ -82,14 +76,11 @@ def preview(
     from junctor.cli.audience_tables import tables_of
 
     fraction = _fraction(sample)
-    file = Path(audience) if audience.endswith(".toml") else None
+    file = Path(audience) if audience.endswith((".toml", ".py")) else None
     wanted = name if file is not None else audience
     tables, wanted = tables_of(config, file, wanted)
     found = _ask(config, lambda hub: hub.preview(tables, wanted, fraction))
-    if json:
-        show.as_json(found)
-    else:
-        audience_text.show_preview(found)
+    _show(found, json, audience_text.show_preview)
 
 
 @audiences.command()
@@ -108,10 +99,7 @@ def report(
     """Show how many of those who entered reached the goal, beside others; and size over time."""
     first, last = moment(since, "--since"), moment(until, "--until")
     found = _ask(config, lambda hub: hub.report(name, first, last))
-    if json:
-        show.as_json(found)
-    else:
-        audience_text.show_report(found)
+    _show(found, json, audience_text.show_report)
 
 
 @audiences.command()
@@ -145,6 +133,13 @@ def _fraction(text: str) -> float:
     if not 0 < fraction <= 1:
         raise typer.BadParameter('a share such as "1%"', param_hint="--sample")
     return fraction
+
+
+def _show(found: T, json: bool, as_text: Callable[[T], None]) -> None:
+    if json:
+        show.as_json(found)
+    else:
+        as_text(found)
 
 
 def _ask(config: Path, question: Callable[[AudienceAccess], Awaitable[T]]) -> T:

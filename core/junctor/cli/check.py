@@ -110,6 +110,7 @@ async def _ask(one: LoadedDestination, ctx: "Context") -> str:
 def _as_data(problem: Problem) -> dict[str, Any]:
     return {
         "path": problem.path,
+        "file": problem.file,
         "line": problem.line,
         "message": problem.message,
         "hint": problem.hint,

@@ -123,7 +123,9 @@ def _print(found: Explanation) -> None:
         show.table(("audience", "member"), found.audiences.items())
         print()
     for move in found.transitions:
-        print(f"{'enters' if move['entered'] else 'leaves'} {move['audience']}: {move['reason']}")
+        told = ", ".join(move["destinations"]) or "no destination"
+        word = "enters" if move["entered"] else "leaves"
+        print(f"{word} {move['audience']}: {move['reason']}; told to {told}")
     for signal in found.signals:
         print(f"emits {signal}")
     if found.transitions or found.signals:

@@ -94,7 +94,8 @@ def check(
 def explain(
     event: Annotated[str, typer.Argument(metavar="EVENT.json", help="The event; - reads it.")],
     source: Annotated[
-        str | None, typer.Option("--source", metavar="ID", help="The source that brings it.")
+        str | None,
+        typer.Option("--source", metavar="ID", help="The source that brings it; junctor: the hub."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,

@@ -58,9 +58,13 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 
 def _audience_lines(found: dict[str, Any]) -> dict[str, str]:
-    """Return what is to be said of audiences, nothing where none is defined."""
+    """Return what is to be said of audiences and signals, nothing where none is defined."""
+    failing = {
+        f"signal {name}": f"its function failed {one['failures']} times, last: {one['failure']}"
+        for name, one in found["failing"].items()
+    }
     if not found["defined"]:
-        return {}
+        return failing
     told = f"{found['defined']} defined"
     if found["building"]:
         done = f"{found['progress'] * 100:.0f} % of the log is read"
@@ -69,9 +73,11 @@ def _audience_lines(found: dict[str, Any]) -> dict[str, str]:
         told += "; everybody is being looked at"
     if found["due_lag_seconds"] >= 1:
         told += f"; {found['due_lag_seconds']:.1f} s behind with what is due"
+    if found["degraded"]:
+        told += f"; {found['degraded']} people took too much room since the start and are degraded"
     if found["error"]:
         told += f"; {found['error']}"
-    return {"audiences": told}
+    return {"audiences": told, **failing}
 
 
 def _why(destination: dict[str, Any]) -> str | None:
@@ -95,17 +101,17 @@ def ledger(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 
 def profile(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="user_id, email, anonymous_id, …")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="user_id, email, account, …")],
     value: Annotated[str, typer.Argument(metavar="VALUE")],
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Show a person by any identifier."""
+    """Show a person by any identifier, or an account by `account`."""
     found = _ask(config, lambda hub: hub.profile(kind, value))
     if json:
         show.as_json(found)
         return
-    print(f"{found['id']}, seen from {found['first_seen']} to {found['last_seen']}")
+    print(f"{show.cell(found['id'])}, seen from {found['first_seen']} to {found['last_seen']}")
     pairs = [(kind, value) for kind, values in found["identifiers"].items() for value in values]
     print()
     show.table(("identifier", "value"), pairs)
@@ -121,6 +127,9 @@ def profile(
         if values:
             print()
             show.table((one, "member" if one == "audience" else "value"), values.items())
+    if found["subject"] is not None:
+        print(f"\n{show.cell(found['subject']['id'])} by itself:")
+        show.table(("audience", "member"), found["subject"]["audiences"].items())
     for merge in found["merges"]:
         print(f"\nmerged: {merge['absorbed']} at {merge['at']}")
 

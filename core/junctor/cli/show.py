@@ -42,12 +42,11 @@ def facts(pairs: Mapping[str, Any]) -> None:
 
 
 def problems(found: Sequence[Problem], word: str = "error", *, to_stderr: bool = False) -> None:
-    """Print problems of the configuration: line, path, what, and the hint below."""
+    """Print problems of the configuration: line (and file), path, what, and the hint below."""
     for one in found:
-        line = f"line {one.line}" if one.line else ""
         place = f"{one.path}: " if one.path else ""
         out = sys.stderr if to_stderr else sys.stdout
-        print(f"{word:<8} {line:<9} {place}{one.message}", file=out)
+        print(f"{word:<8} {one.place:<9} {place}{one.message}", file=out)
         if one.hint:
             print(f"{'':18} hint: {one.hint}", file=out)
 

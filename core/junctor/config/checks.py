@@ -1,6 +1,7 @@
 """Checks across sections: what each section can't know alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
@@ -8,6 +9,7 @@ from junctor.config.address import parse_address
 from junctor.config.model import Config
 from junctor.config.shapes import children
 from junctor.model.problems import Problem, TomlPath, suggest, written
+from junctor.model.units import parse_duration
 
 HUB: Final = "junctor"
 """What routes call the hub as the source of events that it makes itself."""
@@ -32,6 +34,7 @@ def warnings(config: Config) -> list[Problem]:
         *_unreached(config),
         *_identifiers_without_paths(config),
         *_exits_without_heartbeats(config),
+        *_holds_that_end_too_soon(config),
     ]
 
 
@@ -150,6 +153,43 @@ def _exits_without_heartbeats(config: Config) -> Iterator[Problem]:
                 " only an explicit leave event is",
                 'set exit_idle = "30s" on a source that sends heartbeats',
             )
+
+
+def _holds_that_end_too_soon(config: Config) -> Iterator[Problem]:
+    """Warn of what is over before a silence is acted upon: nobody ever enters."""
+    lag = max((one.settle_lag for one in config.sources.values() if one.enabled), default=0.0)
+    for name, audience in config.audiences.items():
+        for path, seconds in _holds_after_silence(audience, ("audiences", name), audience):
+            if seconds <= lag:
+                yield Problem(
+                    written(path),
+                    f"is over before anybody enters: the silence is acted upon {lag:g} s after its"
+                    " end (`settle_lag` of the sources)",
+                    f'make it longer: "{max(1, round(10 * lag))}s", or settle_lag shorter',
+                )
+
+
+def _holds_after_silence(
+    value: Any, path: TomlPath, audience: Mapping[str, Any]
+) -> Iterator[tuple[TomlPath, float]]:
+    """Yield where it stands how long one is in behind a sequence that ends in a silence, and how
+    long that is, in seconds.
+    """
+    steps = value.get("sequence") if isinstance(value, dict) else None
+    if isinstance(steps, list) and steps and isinstance(steps[-1], dict) and "not" in steps[-1]:
+        is_root = value is audience or value is audience.get("when")
+        of_audience = audience.get("hold") if is_root else None
+        known = [
+            ((*path, "hold"), value.get("hold")), ((*path[:2], "hold"), of_audience),
+            ((*path, "within"), value.get("within")),
+        ]  # fmt: skip
+        place, text = next((one for one in known if one[1] is not None), known[0])
+        with suppress(ValueError):
+            seconds = parse_duration(text)
+            if isinstance(seconds, float):
+                yield place, seconds
+    for key, child in children(value):
+        yield from _holds_after_silence(child, (*path, key), audience)
 
 
 def _exits_after_a_gap(value: Any, path: TomlPath) -> Iterator[TomlPath]:

@@ -5,24 +5,26 @@ references between sections, routes. A later check works on what the earlier one
 that one run shows all problems at once.
 """
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from junctor.audiences.functions import Function
 from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import Definitions
 from junctor.config import checks
+from junctor.config.audience_files import AudienceFiles, read_audience_files
 from junctor.config.connectors import Connectors, DestinationClass, Kind, SourceClass
 from junctor.config.lines import Lines
 from junctor.config.messages import UNKNOWN_KEY, problems_of
 from junctor.config.model import Config, Destination, Route, Source
 from junctor.config.secrets import Resolved, Resolver
 from junctor.config.shapes import has, keys_of
+from junctor.config.toml_hints import POSITION, hint_for
 from junctor.fql import FqlError, Predicate
 from junctor.fql import compile as compile_fql
 from junctor.model.problems import (
@@ -35,7 +37,6 @@ from junctor.model.problems import (
 )
 from junctor.sdk import Settings
 
-_POSITION: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
 Class = TypeVar("Class", bound=SourceClass | DestinationClass)
 Section = TypeVar("Section", bound=Source | Destination)
 
@@ -71,6 +72,8 @@ class LoadedConfig:
     routes: Mapping[str, LoadedRoute]
     definitions: Definitions
     warnings: Sequence[Problem]
+    functions: Sequence[Function] = ()
+    """Signals' functions, of `audience_files`."""
 
 
 def load_config(path: Path, registry: Connectors, environ: Mapping[str, str]) -> LoadedConfig:
@@ -115,10 +118,10 @@ def _parse(text: str) -> dict[str, Any]:
         problem = Problem("", "no TOML: nested too deeply")
     except ValueError as error:
         message, line = str(error), None
-        if match := _POSITION.search(message):
+        if match := POSITION.search(message):
             message = f"{message[: match.start()]} (column {match[2]})"
             line = int(match[1])
-        problem = Problem("", f"no TOML: {message}", line=line)
+        problem = Problem("", f"no TOML: {message}", hint_for(text, error), line)
     raise ConfigError([problem])
 
 
@@ -131,12 +134,14 @@ class _Loading:
         self.warnings: list[Problem] = []
         self._resolver = Resolver(environ, path.parent)
         self._lines = lines
+        self._files = AudienceFiles()
 
     def load(self, raw: dict[str, Any], registry: Connectors) -> LoadedConfig:
         config = self._shape(raw)
         if config.plugins:
             registry = registry.with_plugins(config.plugins)
             self.problems += registry.problems
+        config, raw = self._with_files(config, raw)
         sources = self._connectors("source", config.sources, registry, registry.source)
         destinations = self._connectors(
             "destination", config.destinations, registry, registry.destination
@@ -148,19 +153,26 @@ class _Loading:
         for id, when in _conditions_besides(raw, config.routes):
             self._predicate(when, ("routes", id, "when"))
         warnings = self.in_order(self.warnings)
-        return LoadedConfig(self.path, config, sources, destinations, routes, definitions, warnings)
+        return LoadedConfig(
+            self.path, config, sources, destinations, routes, definitions, warnings,
+            tuple(self._files.functions),
+        )  # fmt: skip
 
     def error(self) -> ConfigError:
         """Return everything found so far as an error."""
         return ConfigError(self.in_order(self.problems), self.in_order(self.warnings))
 
     def in_order(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Return `problems` with their lines, each once, in the order of the file."""
-        located = [
-            Problem(one.path, one.message, one.hint, one.line or self._lines.of(one.path))
-            for one in dict.fromkeys(problems)
-        ]
-        return sorted(located, key=lambda problem: problem.line or 0)
+        """Return `problems` with their lines, each once, in the order of the file; Python last."""
+        located = [self._located(one) for one in dict.fromkeys(problems)]
+        return sorted(located, key=lambda problem: (problem.file or "", problem.line or 0))
+
+    def _located(self, problem: Problem) -> Problem:
+        if problem.file is None:
+            problem = self._files.located(problem)
+        if problem.line is not None or problem.file is not None:
+            return problem
+        return replace(problem, line=self._lines.of(problem.path))
 
     def _shape(self, raw: dict[str, Any]) -> Config:
         """Return the file as a model; what does not fit is reported and left out."""
@@ -223,11 +235,29 @@ class _Loading:
             self.problems.append(Problem(written(path), message, "this is a bug of the connector"))
         return None
 
+    def _with_files(self, config: Config, raw: dict[str, Any]) -> tuple[Config, dict[str, Any]]:
+        """Return model and file together with what the Python files define."""
+        if not config.audience_files:
+            return config, raw
+        self._files = read_audience_files(config.audience_files)
+        merged = self._files.beside(raw)
+        self.problems += self._files.problems
+        sections = {
+            name: {**getattr(config, name), **tables} for name, tables in self._files.tables.items()
+        }
+        return config.model_copy(update=sections), merged
+
     def _definitions(self, raw: dict[str, Any]) -> Definitions:
         """Return what the file defines; what its shape has been blamed for is not told twice."""
         definitions, problems = parse_definitions(raw)
         known = {problem.path for problem in self.problems}
         self.problems += [problem for problem in problems if problem.path not in known]
+        functions = {(one.name, one.version) for one in self._files.functions}
+        for signal in definitions.signals:
+            if signal.function and (signal.name, signal.function) not in functions:
+                path = written(("signals", signal.name, "function"))
+                hint = "write it in a file of `audience_files`, with `@signal`"
+                self.problems.append(Problem(path, "is a function in Python", hint))
         return definitions
 
     def _route(self, id: str, route: Route, config: Config) -> LoadedRoute:
@@ -294,7 +324,8 @@ def _remove(value: Any, place: TomlPath) -> bool:
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
     store = config.store.model_copy(update={"path": folder / config.store.path.expanduser()})
     plugins = tuple(folder / path.expanduser() for path in config.plugins)
-    return config.model_copy(update={"store": store, "plugins": plugins})
+    files = tuple(folder / path.expanduser() for path in config.audience_files)
+    return config.model_copy(update={"store": store, "plugins": plugins, "audience_files": files})
 
 
 def _other_type(kind: Kind, type: str, registry: Connectors) -> str | None:

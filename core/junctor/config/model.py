@@ -107,8 +107,8 @@ class Source(Section):
     exit_idle: Duration | None = Field(default=None, gt=0)
     """Silence after which a visitor of this source counts as gone; set it where the source sends
     heartbeats."""
-    settle_lag: Duration = Field(default=1.0, ge=0)
-    """How long stragglers are waited for before an absence is acted upon."""
+    settle_lag: Duration = Field(default=1.0, ge=0, le=60)
+    """How long stragglers are waited for before an absence is acted upon; at most a minute."""
 
 
 class Identifier(Section):
@@ -247,6 +247,9 @@ class Config(Section):
     """Log output."""
     plugins: tuple[Path, ...] = ()
     """Files or folders with connectors of your own; relative to the configuration file."""
+    audience_files: tuple[Path, ...] = ()
+    """Python files that define audiences and the like; relative to the configuration file. See
+    docs/audiences.md."""
     sources: dict[Id, Source] = {}
     """Where events come from, by id."""
     identity: Identity = Identity()

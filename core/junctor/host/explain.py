@@ -4,17 +4,17 @@ The event takes the way it would take: the source's translation, the checks of i
 itself, over a state that forgets. Then every destination that gets it builds its request.
 """
 
-import gzip
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 import orjson
 from structlog.typing import FilteringBoundLogger
 
+from junctor.audiences.seen import HUB
 from junctor.config.load import LoadedConfig, LoadedRoute
-from junctor.delivery.call import ConnectorBug
+from junctor.host.dry_request import request_of, send_nothing, shown
 from junctor.host.mask import Mask
 from junctor.host.wiring import (
     destinations_for,
@@ -22,6 +22,7 @@ from junctor.host.wiring import (
     make_program,
     make_router,
 )
+from junctor.model.membership import TransitionRow
 from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Merge, Profile, public_id
@@ -30,18 +31,11 @@ from junctor.pipeline.derived import ENTERED, EXITED
 from junctor.pipeline.flow import UNPROCESSABLE, Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.ingest import Intake
-from junctor.pipeline.route import CONDITION, SENT
+from junctor.pipeline.route import CONDITION, SENT, Router, audience_of
 from junctor.sdk.context import Clock, Context
 from junctor.sdk.destination import Destination, HttpDestination
-from junctor.sdk.errors import (
-    DeliveryError,
-    MalformedRequest,
-    PartialFailure,
-    SourceError,
-    Unauthorized,
-)
+from junctor.sdk.errors import DeliveryError, MalformedRequest, SourceError, Unauthorized
 from junctor.sdk.event import Event
-from junctor.sdk.http import Request
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import InboundRequest, PushSource, Reply
 from junctor.store.port import FoldResult, IdentifierKey, Routed
@@ -49,6 +43,7 @@ from junctor.store.port import FoldResult, IdentifierKey, Routed
 MESSAGE_ID: Final = "dry-run"
 """Stands for the id that an event without a messageId would be given."""
 OTHER_SOURCE: Final = "does not start at this source"
+BY_SEND: Final = "by `send` of the audience {}"
 DISABLED: Final = "held back: the destination is disabled"
 NOT_SHOWN: Final = "sent, but this connector does not build its requests apart from sending them"
 _PREFERRED_TYPE: Final = "segment"
@@ -87,11 +82,12 @@ class Explanation:
     """What would become of an event.
 
     `event` is canonical, `profile` the person after it. `transitions` are the audiences that it
-    lets somebody enter or leave, with `audience`, `subject`, `entered` and `reason`; `signals` the
-    names of events that the hub would make of it. `routes` tells of each route whether the
-    event takes it, `route_reasons` why not; `destinations` of each destination whether it gets the
-    event, `reasons` why not or what to know. `requests` have destination, method, url, headers and
-    body (decompressed, and parsed where it is JSON), every secret replaced by `***`.
+    lets somebody enter or leave, with `audience`, `subject`, `entered`, `reason`, and
+    `destinations`, who is told of it; `signals` the names of events that the hub would make of it.
+    `routes` tells of each route whether the event takes it, `route_reasons` why not; `destinations`
+    of each destination whether it gets the event, `reasons` why not or what to know. `requests`
+    have destination, method, url, headers and body (decompressed, and parsed where it is JSON),
+    every secret replaced by `***`.
     """
 
     source: str
@@ -135,28 +131,31 @@ async def explain(
 ) -> Explanation:
     """Return what would become of the event `body` if it came now at offset `offset` of the log.
 
-    `source` is the id of a source; None takes the first enabled one of type segment, else the
-    first enabled one. A source with its own address (a webhook) reads `body` as it would read a
-    request's, unless it wants a signature: then, and for all others, `body` is the Segment-shaped
-    event that the source makes.
+    `source` is the id of a source, or `junctor` for an event that the hub made. None takes
+    `junctor` for an entry into an audience or an exit, else the first enabled source of type
+    segment, else the first enabled one. A source with its own address (a webhook) reads `body` as
+    it would read a request's, unless it wants a signature: then, and for all others, `body` is the
+    Segment-shaped event that the source makes.
 
     Raises:
         BadEvent: the event would not be accepted.
     """
-    id = _choose_source(loaded, source)
-    async with httpx.AsyncClient(transport=httpx.MockTransport(_send_nothing)) as http:
+    id = _choose_source(loaded, source, body)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(send_nothing)) as http:
         record = _accepted(loaded, id, body, Context(id, http, logger, clock), offset)
         connectors = destinations_for(loaded, http, clock, logger)
-        item, result = await _fold(loaded, record, connectors, people, clock, logger)
+        router = make_router(loaded, connectors)
+        item, result = await _fold(loaded, record, router, people, clock, logger)
         if any(reason == UNPROCESSABLE for _, reason in item.decision):
             raise BadEvent("the event could not be processed")
-        return _explained(loaded, item, result, connectors, clock.now())
+        return _explained(loaded, item, result, router, connectors, clock.now())
 
 
 def _explained(
     loaded: LoadedConfig,
     item: Processed,
     result: FoldResult,
+    router: Router,
     connectors: Mapping[str, Destination[Settings]],
     now: float,
 ) -> Explanation:
@@ -168,6 +167,11 @@ def _explained(
     }
     reasons = {id: reason for id, reason in item.decision if reason != SENT}
     gets = {id: reason == SENT for id, reason in item.decision}
+    if event.source == HUB:
+        routed = {to for id, one in loaded.routes.items() if id not in route_reasons
+                  for to in one.destinations}  # fmt: skip
+        for id in router.sends_of(event.body) - routed:
+            reasons.setdefault(id, BY_SEND.format(audience_of(event.body)))
     requests: list[dict[str, Any]] = []
     for id in [id for id, wanted in gets.items() if wanted]:
         one, connector = loaded.destinations[id], connectors[id]
@@ -178,12 +182,12 @@ def _explained(
             continue
         mask = Mask(one.settings)
         try:
-            request = _request(connector, event, now)
+            request = request_of(connector, event, now)
         except DeliveryError as error:
             gets[id] = False
             reasons[id] = f"{error.code}: {mask.text(error.message)}"
         else:
-            requests.append({"destination": id, **_shown(request, mask)})
+            requests.append({"destination": id, **shown(request, mask)})
     return Explanation(
         source=event.source,
         event=event.body,
@@ -195,6 +199,7 @@ def _explained(
                 "subject": public_id(row.profile) if row.profile else row.subject,
                 "entered": row.entered,
                 "reason": row.reason,
+                "destinations": _told(row, result, router),
             }
             for row in result.transitions
         ],
@@ -211,10 +216,24 @@ def _explained(
     )
 
 
+def _told(row: TransitionRow, result: FoldResult, router: Router) -> list[str]:
+    """Return the destinations that are told of a transition."""
+    named = f"{row.audience}/{'entered' if row.entered else 'exited'}/{row.subject}/{row.version}/"
+    return [
+        id
+        for made in result.derived
+        if made.message_id.startswith(named)
+        for id, reason in router.decide(made.body, HUB, result.profiles.get(row.profile))
+        if reason == SENT
+    ]
+
+
 # -- the way in ----------------------------------------------------------------------------------
 
 
-def _choose_source(loaded: LoadedConfig, wanted: str | None) -> str:
+def _choose_source(loaded: LoadedConfig, wanted: str | None, body: Any) -> str:
+    if wanted == HUB or (wanted is None and _is_of_an_audience(body)):
+        return HUB
     if wanted is not None:
         if wanted not in loaded.sources:
             hint = suggest(wanted, loaded.sources)
@@ -229,11 +248,21 @@ def _choose_source(loaded: LoadedConfig, wanted: str | None) -> str:
     return enabled[0].id
 
 
+def _is_of_an_audience(body: Any) -> bool:
+    """Whether `body` is an event that the hub makes when somebody enters or leaves an audience."""
+    context = body.get("context") if isinstance(body, dict) else None
+    personas = context.get("personas") if isinstance(context, dict) else None
+    return isinstance(personas, dict) and personas.get("namespace") == HUB
+
+
 def _accepted(loaded: LoadedConfig, id: str, body: Any, ctx: Context, offset: int) -> Record:
     """Return the record that the log would hold."""
     if not isinstance(body, dict):
         raise BadEvent("an event must be a JSON object")
     received_at = round(ctx.clock.now() * 1000)
+    if id == HUB:  # it comes in by no source, and an account's has nobody's id
+        message_id = str(body.setdefault("messageId", MESSAGE_ID))
+        return Record(offset, HUB, message_id, received_at, False, orjson.dumps(body), body)
     made, corrects_clock = _made_by_source(loaded, id, body, ctx, received_at)
     intake = Intake(loaded.config.server.max_event, lambda: MESSAGE_ID)
     try:
@@ -341,7 +370,7 @@ async def _no_records(offsets: Sequence[int]) -> list[Record]:
 async def _fold(
     loaded: LoadedConfig,
     record: Record,
-    connectors: Mapping[str, Destination[Settings]],
+    router: Router,
     people: Known,
     clock: Clock,
     logger: FilteringBoundLogger,
@@ -353,7 +382,7 @@ async def _fold(
         state,
         Identifiers(loaded.config.identity),
         make_audiences(loaded, make_program(loaded, loaded.definitions), _no_records, clock),
-        make_router(loaded, connectors),
+        router,
         folded.append,
         logger,
     )
@@ -363,58 +392,9 @@ async def _fold(
 
 def _why_not(route: LoadedRoute, event: Event, loaded: LoadedConfig) -> str:
     """Return "" when the event takes the route, else the reason."""
-    if event.source not in route.sources:
+    of_any = event.source == HUB and loaded.config.routes[route.id].sources is None
+    if event.source not in route.sources and not of_any:
         return OTHER_SOURCE
     if route.when is not None and not route.when(event.payload()):
         return CONDITION
     return SENT
-
-
-# -- the requests --------------------------------------------------------------------------------
-
-
-def _send_nothing(request: httpx.Request) -> NoReturn:
-    raise httpx.ConnectError("a dry run sends nothing", request=request)
-
-
-def _request(connector: HttpDestination[Settings], event: Event, now: float) -> Request:
-    """Return the request that carries the event.
-
-    Raises:
-        DeliveryError: the connector declines it.
-    """
-    try:
-        return connector.stamp(connector.build([event]), now)
-    except PartialFailure as failure:
-        raise failure.errors.get(0, failure) from None
-    except DeliveryError:
-        raise
-    except Exception as error:
-        raise ConnectorBug(f"{type(error).__name__} in the connector") from error
-
-
-def _shown(request: Request, mask: Mask) -> dict[str, Any]:
-    url = request.url
-    if request.params:
-        url = str(httpx.Request(request.method, url, params=dict(request.params)).url)
-    return {
-        "method": request.method,
-        "url": mask.text(url),
-        "headers": {name: mask.text(value) for name, value in request.headers.items()},
-        "body": _body(request, mask),
-    }
-
-
-def _body(request: Request, mask: Mask) -> Any:
-    """Return the body as people read it: decompressed, and parsed where it is JSON."""
-    content = request.content
-    if not content:
-        return None
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if headers.get("content-encoding") == "gzip":
-        content = gzip.decompress(content)
-    text = mask.text(content.decode("utf-8", "replace"))
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text

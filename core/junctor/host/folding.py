@@ -108,8 +108,8 @@ class Folding:
                         await self.settle()
                     if self.position != previous:
                         raise StoreUnavailable("what was folded before could not be stored")
-                    self._store(self.flow.store(folded), records[-1].offset)
-                    self._folded_at = records[-1].received_at
+                    self._store(self.flow.store(folded), folded.batch.last)
+                    self._folded_at = folded.batch.events[-1].event.received_at
             except StoreError as error:
                 self._logger.error("the fold waits for the store", error=str(error))
                 await self._again_later()

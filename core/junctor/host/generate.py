@@ -210,7 +210,14 @@ def _assignment(key: Key) -> str:
 
 
 def _commented(table: Table) -> str:
-    return "".join(f"## {_explained(key)}\n# {_assignment(key)}\n" for key in table.keys)
+    """Return the keys of a table; sections of named tables are only told of, not opened as `{}`."""
+    text = ""
+    for key in table.keys:
+        if not table.path and key.default == "{}":
+            text += f"## - {key.path[-1]}: {_explained(key)}\n"
+        else:
+            text += f"## {_explained(key)}\n# {_assignment(key)}\n"
+    return text
 
 
 def _explained(key: Key) -> str:

@@ -90,6 +90,7 @@ class Hub:
         self._runners: list[web.AppRunner] = []
         self._broken = ""
         self._sizes_at = 0.0
+        self._told_failing: set[tuple[str, str]] = set()
         self.ingest_address = ""
         self.admin_address = ""
 
@@ -323,6 +324,14 @@ class Hub:
         due, now = await self.store.state.next_due(), round(self._clock.now() * 1000)
         metrics.audience_due_lag.set(0 if due is None else max(0, now - due) / 1000)
         await self._observe_sizes()
+        self._tell_failing()
+
+    def _tell_failing(self) -> None:
+        """Say once of each function of a signal that it fails; the status counts how often."""
+        for one in self.loaded.functions:
+            if one.failures and (one.name, one.version) not in self._told_failing:
+                self._told_failing.add((one.name, one.version))
+                self._logger.error("a signal's function fails", signal=one.name, error=one.failure)
 
     async def _observe_sizes(self) -> None:
         """Count members, not too often: it takes a while where there are many."""
@@ -349,7 +358,11 @@ class Hub:
                 self.metrics.transition(one.row.audience, entered=one.row.entered)
 
     def _audience_state(self) -> Mapping[str, Any]:
-        return {**self.audiences.state(), "error": self._folding.build_error or None}
+        return {
+            **self.audiences.state(),
+            "error": self._folding.build_error or None,
+            "degraded": self.metrics.degraded_subjects(),
+        }
 
     def _run(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

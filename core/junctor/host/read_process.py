@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
+from junctor.api.history import History
 from junctor.api.profile_reads import ProfileReads, Serving
 from junctor.api.read_api import ReadApi
 from junctor.api.relay import Relay
@@ -56,7 +57,7 @@ async def _serve(word: socket.socket, ear: socket.socket, listening: list[socket
     serving = [_serving(brief)]
     lookup = open_lookup(Path(brief.store))
     reads = ProfileReads(lookup, lambda: serving[0], SystemClock())
-    api = ReadApi(clock=SystemClock(), logger=logger)
+    api = ReadApi(clock=SystemClock(), logger=logger, history=History(lookup))
     _configure(api, reads, brief)
     relay = Relay(Path(brief.relay))
     app = web.Application()

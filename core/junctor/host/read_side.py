@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
+from junctor.api.history import History
 from junctor.api.ingest import ingest_app
 from junctor.api.operations import Operations
 from junctor.api.profile_reads import ProfileReads, Serving
@@ -68,7 +69,7 @@ class ReadSide:
         """Set while a process of reads accepts the connections."""
         self._lookup = store.lookup()
         self._reads = ProfileReads(self._lookup, serving, clock)
-        self._api = ReadApi(clock=clock, logger=logger)
+        self._api = ReadApi(clock=clock, logger=logger, history=History(self._lookup))
         self._child: ReadChild | None = None
         self._listening: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []

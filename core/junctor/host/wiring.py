@@ -47,7 +47,7 @@ def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Setti
 
 def make_program(loaded: LoadedConfig, definitions: Definitions) -> Program:
     """Return definitions compiled for the sources of a configuration."""
-    return Program(definitions, idles_of(loaded))
+    return Program(definitions, idles_of(loaded), loaded.functions)
 
 
 def idles_of(loaded: LoadedConfig) -> dict[str, int]:

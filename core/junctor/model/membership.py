@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransitionRow:
     """One entry or exit.
 
     `subject` names who: a profile's number, `NUMBER/SESSION`, or `KIND:VALUE`; `profile` is the
-    person, 0 where the subject is none. The store numbers them with `id`.
+    person, 0 where the subject is none. The store sets `id` when it takes the transition in: above
+    that of all before; 0 until then.
     """
 
     audience: str

@@ -19,18 +19,26 @@ class Problem:
     """One thing to repair: where, what, and how.
 
     `path` is written as in TOML ("destinations.crm.settings.url", "routes.big.to[0]"), empty for
-    the file as a whole; `line` counts from 1. A value of the file is never repeated: it may be a
-    secret in the wrong place.
+    the file as a whole; `line` counts from 1, in `file` if that is another one than the
+    configuration itself. A value of the file is never repeated: it may be a secret in the wrong
+    place.
     """
 
     path: str
     message: str
     hint: str | None = None
     line: int | None = None
+    file: str | None = None
+
+    @property
+    def place(self) -> str:
+        """File and line as far as they are known: "audiences.py line 3", "line 3", ""."""
+        line = f"line {self.line}" if self.line else ""
+        return f"{self.file} {line}".rstrip() if self.file else line
 
     def __str__(self) -> str:
         """Return the problem in one line."""
-        line = f"line {self.line}" if self.line else ""
+        line = self.place
         place = f"{self.path} ({line})" if self.path and line else self.path or line
         text = f"{place}: {self.message}" if place else self.message
         return f"{text}; {self.hint}" if self.hint else text

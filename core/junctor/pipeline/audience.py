@@ -23,7 +23,7 @@ from junctor.model.profile import Figures, Profile
 from junctor.model.record import NewRecord, Record
 from junctor.pipeline.derived import ids_of, signal_event, subject_ids, transition_event
 from junctor.pipeline.figures import figures_of
-from junctor.pipeline.normalize import canonical, identifier_text
+from junctor.pipeline.normalize import canonical_if_readable, identifier_text
 from junctor.pipeline.seen import LONGEST_ID, ranks, seen_of, together
 from junctor.pipeline.traits import learn
 from junctor.pipeline.turns import in_turns
@@ -65,6 +65,8 @@ class Audiences:
         self._fetch = fetch
         self._clock = clock
         self._keys = [key for key in engine.program.scopes if key not in (USER, SESSION)]
+        self.kinds_of_people = [key for key in self._keys if key != ACCOUNT]
+        """Kinds of identifiers that audiences are keyed by."""
         self._goals: list[tuple[str, Fits, Callable[[Mapping[str, Any]], Any] | None]] = [
             (
                 audience.name,
@@ -132,20 +134,23 @@ class Audiences:
         }
 
     async def events_at(self, places: Sequence[int]) -> dict[int, Record]:
-        """Return the events that have these places in the order of all, as far as retained.
+        """Return the events that have these places in the order of all, as far as the log has them.
 
         A place is the offset, but for those of one request that have the same time: see `ranks`.
         """
         near = {
             offset for place in places for offset in range(max(1, place - _NEAR), place + _NEAR + 1)
         }
-        by_offset = {record.offset: record for record in await self._fetch(sorted(near))}
+        by_offset = {}
         alike: dict[tuple[int, int, str], list[Record]] = {}
         common = {}
-        for offset, record in by_offset.items():
+        for record in await self._fetch(sorted(near)):
             if record.source != HUB:
-                common[offset] = key = together(record, *canonical(record))
+                if (read := canonical_if_readable(record)) is None:
+                    continue
+                common[record.offset] = key = together(record, *read)
                 alike.setdefault(key, []).append(record)
+            by_offset[record.offset] = record
         found = {}
         for place in places:
             if (here := by_offset.get(place)) is None:
@@ -271,8 +276,23 @@ class AudienceBatch:
         self._take(profile, changes)
 
     def forget(self, profile: Profile, now: int) -> None:
-        """Tell that a person who is to be removed left all audiences."""
-        behavior = self._behavior(profile)
+        """Tell that a person who is to be removed left all audiences.
+
+        What audiences are keyed by otherwise goes with them where it is an identifier of theirs.
+        """
+        self._leave(profile, self._behavior(profile), now, profile.id)
+        self._put_down(profile.id)
+        for kind in self.stage.kinds_of_people:
+            for value in profile.identifiers.get(kind, ()):
+                key = f"{kind}:{value}"
+                subject = self.subjects.pop(key, None)
+                if subject is not None:
+                    self._leave(subject, self._subject_behavior(key, subject), now, 0)
+                    del self._subject_behaviors[key]
+                self.changed_subjects[key] = None
+
+    def _leave(self, profile: Profile, behavior: Behavior, now: int, id: int) -> None:
+        """Tell that a subject left all audiences; `id` is the person's, 0 of one that is none."""
         for session, scope in ((None, behavior.own), *behavior.sessions.items()):
             for name, known in scope.memberships.items():
                 compiled = self.stage.engine.program.audiences.get(name)
@@ -281,8 +301,7 @@ class AudienceBatch:
                         compiled.audience, compiled.version, False, now, "event",
                         known.number + 1, known.ids, session,
                     )  # fmt: skip
-                    self._tell(profile, left, _person(profile, session), profile.id)
-        self._put_down(profile.id)
+                    self._tell(profile, left, profile.subject or _person(profile, session), id)
 
     def _behavior(self, profile: Profile) -> Behavior:
         found = self._behaviors.get(profile.id)

@@ -18,7 +18,7 @@ from junctor.audiences.nodes import SESSION, USER, Definitions
 from junctor.audiences.program import Program
 from junctor.pipeline.audience import AudienceBatch, Audiences
 from junctor.pipeline.flow import Flow
-from junctor.pipeline.normalize import canonical
+from junctor.pipeline.normalize import canonical_if_readable
 from junctor.pipeline.seen import seen_of
 from junctor.store.port import EventLog, FoldResult, Memberships, State
 
@@ -163,7 +163,8 @@ class Backfill:
             return self._stage(self._wanted)
         leftovers = missing & self._stale
         if not since and not leftovers:
-            await self._commit(position, self._served(now))
+            # A build that was given up must not be resumed: what came since is not in its states.
+            await self._commit(position, {**self._served(now), BUILD: None})
             return self._stage(self._wanted)
         self._build = self._resumed(notes.get(BUILD), since, position, leftovers)
         self._stale |= missing - known.keys()
@@ -245,9 +246,8 @@ class Backfill:
         events = []
         for record in records:
             profile = profiles.get(people.get(record.offset, 0))
-            if profile is not None:
-                body, at = canonical(record)
-                events.append((record, body, at, profile))
+            if profile is not None and (read := canonical_if_readable(record)) is not None:
+                events.append((record, *read, profile))
         stage = flow.audiences
         keys = [flow.identifiers.of(body) for _, body, _, _ in events]
         batch = await stage.batch(self._state, [event[:3] for event in events], keys)

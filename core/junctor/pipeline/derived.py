@@ -59,14 +59,16 @@ def signal_event(
     context[HUB] = {"cause": message_id}
     if name in (EXIT, IDLE):
         context[HUB]["heartbeats"] = name == EXIT
+        context[HUB]["known_at"] = format_time(emission.completion.known_at)
     properties = cause.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
     return {
         "type": "track",
         "event": EXIT if name == IDLE else name,
         "messageId": f"{message_id}/{name}",
         **ids_of(profile, cause),
         "timestamp": format_time(emission.completion.at),
-        "properties": properties if isinstance(properties, dict) else {},
+        "properties": {**properties, **emission.properties},
         "context": context,
     }
 

@@ -19,8 +19,7 @@ def figures_of(program: Program, profile: Profile, at: int) -> Figures:
         for name, read in program.attributes.items()
     }
     scores = {
-        name: lambda read=read: read.value(held.states, at, at)
-        for name, read in program.scores.items()
+        name: lambda read=read: read.shown(held.states, at) for name, read in program.scores.items()
     }
     return LazyMapping(attributes), LazyMapping(scores)
 

@@ -12,7 +12,7 @@ and skips nothing.
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from structlog.typing import FilteringBoundLogger
@@ -27,11 +27,24 @@ from junctor.pipeline.identify import Identifiers, People, identify
 from junctor.pipeline.normalize import canonical
 from junctor.pipeline.profile import is_computed, update_profile
 from junctor.pipeline.route import Router
+from junctor.pipeline.seen import uncut
 from junctor.pipeline.turns import in_turns
 from junctor.sdk.event import NOBODY, Event, EventType, ProfileView
 from junctor.store.port import FoldResult, IdentifierKey, Routed, State
 
 UNPROCESSABLE = "could not be processed"
+_MOST: Final = 65_536
+_FEW: Final = 16
+"""Events folded at once after one that raised, so that not many are folded in vain if there are
+more of its kind; with each batch that goes well twice as many."""
+
+
+class _Spoiling(Exception):
+    """The event at `place` of a batch raised: what it has changed must not stay."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__(place)
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +77,10 @@ class Flow:
         self._publish = publish
         self._announce_to = announce
         self._log = log
+        self._most = _MOST
 
-    async def fold(self, records: Sequence[Record], previous: int) -> None:
-        """Process records that follow offset `previous`, commit, publish.
+    async def fold(self, records: Sequence[Record], previous: int) -> int:
+        """Work out records behind offset `previous`, commit, publish; return the offset reached.
 
         Raises:
             StoreUnavailable: nothing was changed; fold the same records again.
@@ -74,6 +88,7 @@ class Flow:
         folded = await self.work_out(records, previous)
         await self._state.commit(folded.result)
         self._tell(folded)
+        return folded.batch.last
 
     def store(self, folded: Folded) -> Coroutine[Any, Any, None]:
         """Hand a batch to the store; return what waits until it is durable, and publishes it then.
@@ -96,8 +111,34 @@ class Flow:
     async def work_out(self, records: Sequence[Record], previous: int) -> Folded:
         """Process records that follow offset `previous`; what comes of it is still to be stored.
 
+        That is all of them, unless one raises. That one leaves nothing behind: those before it are
+        worked out without it, and it is the first of the next batch and kept as a rejection there.
+        So it may part what was received together.
+
         Raises:
             StoreUnavailable: the state can't be read.
+        """
+        records = uncut(list(records[: self._most]), self._most)
+        spoiling = 0
+        while True:
+            try:
+                folded = await self._work_out(records, previous, spoiling)
+            except _Spoiling as found:
+                self._most = max(_FEW, found.place)
+                if found.place:
+                    records = records[: found.place]
+                else:
+                    spoiling, cause = records[0].offset, found.__cause__
+                    self._log.error("event could not be processed", offset=spoiling, exc_info=cause)
+            else:
+                self._most = min(2 * self._most, _MOST)
+                return folded
+
+    async def _work_out(self, records: Sequence[Record], previous: int, spoiling: int) -> Folded:
+        """Process all of the records but the one at offset `spoiling`, which is to be rejected.
+
+        Raises:
+            _Spoiling: another one raised.
         """
         normalized = []
         async for some in in_turns(records):
@@ -111,8 +152,12 @@ class Flow:
         async for pairs in in_turns(list(zip(records, normalized, strict=True))):
             await self._meet(people, [parts[2] for _, parts in pairs if parts])
             for record, parts in pairs:
-                item = self._process(record, *parts, people, audience) if parts else None
-                if item is None:
+                if parts and record.offset != spoiling:
+                    try:
+                        item = self._process(record, *parts, people, audience)
+                    except Exception as error:  # whatever it is, it must not stop the log
+                        raise _Spoiling(len(processed)) from error
+                else:
                     item = self._unprocessable(record)
                     rejections.append(
                         Rejection(record.source, record.received_at, UNPROCESSABLE, record.json)
@@ -209,7 +254,7 @@ class Flow:
         try:
             body, at = canonical(record)
             return body, at, self.identifiers.of(body)
-        except Exception:  # whatever it is, it must not stop the log
+        except Exception:  # as in _work_out
             self._log.exception("event could not be processed", offset=record.offset)
             return None
 
@@ -242,35 +287,29 @@ class Flow:
         keys: list[IdentifierKey],
         people: People,
         audience: AudienceBatch | None,
-    ) -> Processed | None:
+    ) -> Processed:
         learned: Collection[str]
-        try:
-            if audience is not None:  # what is due is looked at before the event teaches anything
-                for known in people.of(keys):
-                    audience.pass_time(known, record.received_at)
-                    people.touched[known.id] = known
-            if record.source == HUB:  # it tells of people, and teaches nothing about them
-                profile, learned = people.first(keys) or Profile(record.offset), ()
-            else:
-                profile = identify(
-                    body, keys, people, self.identifiers, offset=record.offset, at=at
-                )
-                before = dict(profile.audiences) if is_computed(body) else None
-                learned = update_profile(profile, body, at)
-                if before is not None and audience is not None and profile.id in people.profiles:
-                    audience.learn_told(profile, before, at)
-            if audience is not None:
-                for survivor, absorbed in people.take_absorbed():  # both are as of now
-                    audience.merge(survivor, absorbed, record.received_at)
-                if profile.id in people.profiles:
-                    audience.observe(profile, record, body, at, keys, learned)
-                    people.touched[profile.id] = profile
-            decision = self.router.decide(body, record.source, profile)
-            figures = partial(self.audiences.figures, profile, at)
-            event = _event(record, body, at, profile.snapshot(figures))
-        except Exception:  # as in _normalize
-            self._log.exception("event could not be processed", offset=record.offset)
-            return None
+        if audience is not None:  # what is due is looked at before the event teaches anything
+            for known in people.of(keys):
+                audience.pass_time(known, record.received_at)
+                people.touched[known.id] = known
+        if record.source == HUB:  # it tells of people, and teaches nothing about them
+            profile, learned = people.first(keys) or Profile(record.offset), ()
+        else:
+            profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
+            before = dict(profile.audiences) if is_computed(body) else None
+            learned = update_profile(profile, body, at)
+            if before is not None and audience is not None and profile.id in people.profiles:
+                audience.learn_told(profile, before, at)
+        if audience is not None:
+            for survivor, absorbed in people.take_absorbed():  # both are as of now
+                audience.merge(survivor, absorbed, record.received_at)
+            if profile.id in people.profiles:
+                audience.observe(profile, record, body, at, keys, learned)
+                people.touched[profile.id] = profile
+        decision = self.router.decide(body, record.source, profile)
+        figures = partial(self.audiences.figures, profile, at)
+        event = _event(record, body, at, profile.snapshot(figures))
         if event.type == EventType.DELETE:
             if audience is not None and profile.id in people.profiles:
                 audience.forget(profile, record.received_at)

@@ -65,6 +65,17 @@ def canonical(record: Record) -> tuple[dict[str, Any], int]:
     return body, at
 
 
+def canonical_if_readable(record: Record) -> tuple[dict[str, Any], int] | None:
+    """Return what `canonical` does, None for a record of which it can't make an event.
+
+    For looks back: such a record was kept as a rejection when it was folded.
+    """
+    try:
+        return canonical(record)
+    except Exception:  # whatever is wrong with one old record, it must not hide the others
+        return None
+
+
 def parse_time(value: Any) -> int | None:
     """Return epoch milliseconds of an ISO-8601 text or an epoch number, None if it is neither.
 

@@ -95,14 +95,11 @@ class Router:
     def _made_here(self, event: Mapping[str, Any], matched: int, refused: int) -> Decision:
         """Return the decision for an event that the hub made: of an audience, or a signal."""
         context = event.get("context")
-        context = context if isinstance(context, dict) else {}
-        personas, said = context.get("personas"), context.get(HUB)
-        audience = personas.get("computation_key") if isinstance(personas, dict) else None
-        sent = self._sends.get(audience, frozenset()) if isinstance(audience, str) else frozenset()
+        said = context.get(HUB) if isinstance(context, dict) else None
         silent = isinstance(said, dict) and said.get("silent") is True
         keeps = {target.id for target in self.targets if target.keeps_audiences}
         decision = self._decision(
-            event, matched, refused, consent_preferences(event), None, also=sent
+            event, matched, refused, consent_preferences(event), None, also=self.sends_of(event)
         )
         if not silent:
             return decision
@@ -110,6 +107,10 @@ class Router:
             (id, SILENT if reason == SENT and id not in keeps else reason)
             for id, reason in decision
         )
+
+    def sends_of(self, event: Mapping[str, Any]) -> frozenset[str]:
+        """Return the destinations that `send` of its audience names, of an event the hub made."""
+        return self._sends.get(audience_of(event) or "", frozenset())
 
     def _match(
         self, event: Mapping[str, Any], source: str, profile: Profile | None
@@ -152,6 +153,14 @@ class Router:
                 reason = reconcile(target, event, consent, integrations)
             reasons.append((target.id, reason))
         return tuple(reasons)
+
+
+def audience_of(event: Mapping[str, Any]) -> str | None:
+    """Return the audience that an event tells of, None if it tells of none."""
+    context = event.get("context")
+    personas = context.get("personas") if isinstance(context, dict) else None
+    audience = personas.get("computation_key") if isinstance(personas, dict) else None
+    return audience if isinstance(audience, str) else None
 
 
 def consent_preferences(event: Mapping[str, Any]) -> Mapping[str, Any] | None:

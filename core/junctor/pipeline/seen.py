@@ -6,7 +6,7 @@ from typing import Any, Final
 from junctor.audiences.presence import EXIT, IDLE
 from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen
 from junctor.model.record import Record
-from junctor.pipeline.normalize import identifier_text
+from junctor.pipeline.normalize import identifier_text, parse_time
 
 LONGEST_ID: Final = 255
 """Characters of a session's or an account's id; longer ones are none."""
@@ -19,12 +19,12 @@ def seen_of(record: Record, body: Mapping[str, Any], at: int, rank: int) -> Seen
     session = identifier_text(context.get("sessionId")) if isinstance(context, dict) else None
     if session is not None and len(session) > LONGEST_ID:
         session = None
-    name = _NAMED.get(body["type"], "")
+    name, known_at = _NAMED.get(body["type"], ""), 0
     if body["type"] == "track" and isinstance(said := body.get("event"), str):
         name = said
-        if name == EXIT and record.source == HUB and not _heartbeats(context):
-            name = IDLE
-    return Seen(name, body, at, rank, record.received_at, session or "", record.source)
+        if name == EXIT and record.source == HUB:
+            name, known_at = _silent_exit(context)
+    return Seen(name, body, at, rank, record.received_at, session or "", record.source, known_at)
 
 
 def ranks(events: Sequence[tuple[Record, Mapping[str, Any], int]]) -> dict[int, int]:
@@ -55,6 +55,19 @@ def together(record: Record, body: Mapping[str, Any], at: int) -> tuple[int, int
     return at, record.received_at, str(sender)
 
 
-def _heartbeats(context: Any) -> bool:
+def uncut(records: list[Record], limit: int) -> list[Record]:
+    """Return what was read of the log, `limit` records at most, without the last receipt if it may
+    go on: events received together must be ranked together. A receipt larger than that is cut.
+    """
+    if len(records) < limit:
+        return records
+    last = records[-1].received_at
+    return [record for record in records if record.received_at != last] or records
+
+
+def _silent_exit(context: Any) -> tuple[str, int]:
+    """Return what conditions call an exit that the hub made, and when its silence was over."""
     said = context.get(HUB) if isinstance(context, dict) else None
-    return isinstance(said, dict) and said.get("heartbeats") is True
+    said = said if isinstance(said, dict) else {}
+    name = EXIT if said.get("heartbeats") is True else IDLE
+    return name, parse_time(said.get("known_at")) or 0

@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 from junctor.model.record import Record
+from junctor.pipeline.seen import uncut
 from junctor.store.port import Appended, EventLog
 
 MOST_BYTES: Final = 8 * 2**20
@@ -45,7 +46,7 @@ class Tail:
             self._more.clear()
             records = self._from_memory(position, limit)
             if not records and self.head > position:
-                records = await self._log.read(position, limit)
+                records = uncut(await self._log.read(position, limit), limit)
             if records:
                 return records
             await self._more.wait()

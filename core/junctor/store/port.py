@@ -125,7 +125,8 @@ class FoldResult:
     identifiers: Mapping[IdentifierKey, int | None] = field(default_factory=dict)
     """Identifier to profile id; None removes it."""
     profiles: Mapping[int, Profile | None] = field(default_factory=dict)
-    """Profile id to profile; None removes it."""
+    """Profile id to profile; None removes it. Of one that nobody absorbed, goals and sessions are
+    removed as well, and transitions tell no more who it was."""
     merges: Sequence[Merge] = ()
     """Also moves goals and memberships to the survivor."""
     conflicts: Sequence[IdentityConflict] = ()
@@ -138,7 +139,7 @@ class FoldResult:
     sessions: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(Session, profile) to the time of its newest event."""
     subjects: Mapping[str, Profile | None] = field(default_factory=dict)
-    """Subjects that are no people, by `KIND:VALUE`."""
+    """Subjects that are no people, by `KIND:VALUE`; None removes one."""
     notes: Mapping[str, str | None] = field(default_factory=dict)
     """What the fold remembers of its own work, by name; None removes it."""
 
@@ -282,6 +283,20 @@ class Lookup(Protocol):
 
     async def session_owners(self, session: str) -> list[int]:
         """See Memberships."""
+        ...
+
+    async def newest_transition(self) -> int:
+        """Return the id of the newest transition there ever was, 0 if there was none."""
+        ...
+
+    async def transitions_of(
+        self, who: int | str, session: str | None, after: int, limit: int
+    ) -> list[TransitionRow]:
+        """Return the newest `limit` transitions with ids above `after`, in order.
+
+        `who` is a person, with all whom they absorbed, and of them only one `session` if it is
+        given; or the key of a subject that is no person.
+        """
         ...
 
     async def close(self) -> None:

@@ -76,6 +76,10 @@ class Metrics:
         """Count an entry into an audience, or an exit."""
         self._transitions.labels(audience, "true" if entered else "false").inc()
 
+    def degraded_subjects(self) -> int:
+        """Return how many subjects have taken too much room since the start."""
+        return int(self.registry.get_sample_value("junctor_profiles_degraded_total") or 0)
+
     def request(self, source: str, status: int) -> None:
         """Count a request to a source."""
         self._requests.labels(source, str(status)).inc()

@@ -10,6 +10,8 @@ import aiohttp
 from aiohttp import web
 from structlog.testing import LogCapture
 
+from junctor.api.history import History
+from junctor.api.ids import Id
 from junctor.api.read_api import ReadApi
 from junctor.api.readers import ReaderKeys
 from junctor.api.reads import Reading, Transition, Wanted
@@ -98,12 +100,32 @@ class FakeReads:
             queue.put_nowait(transition)
 
 
-def entry(audience: str = "high_intent", *, entered: bool = True, **ids: str) -> Transition:
+def entry(
+    audience: str = "high_intent", *, entered: bool = True, id: int = 0, **ids: str
+) -> Transition:
     """Return a transition of u-1, or of whoever has `ids`."""
     known = ids or {"user_id": "u-1", "anonymous_id": "a-1"}
     return Transition(
-        "p-9", {kind: [id] for kind, id in known.items()}, audience, entered, NOW, "event"
+        "p-9", {kind: [value] for kind, value in known.items()}, audience, entered, NOW, "event", id
     )
+
+
+class FakeHistory(History):
+    """Transitions that somebody missed, whoever asks."""
+
+    def __init__(self, *transitions: Transition) -> None:
+        self.transitions = transitions
+        self.asked: list[tuple[int, Sequence[Id], int]] = []
+        self.failure: Exception | None = None
+
+    async def newest(self) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return max((one.id for one in self.transitions), default=0)
+
+    async def after(self, id: int, of: Sequence[Id], most: int) -> list[Transition]:
+        self.asked.append((id, of, most))
+        return [one for one in self.transitions if one.id > id]
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -140,11 +162,13 @@ class Listener:
 
 @asynccontextmanager
 async def listener(
-    readers: Mapping[str, ReaderKeys] = READERS, app: web.Application | None = None
+    readers: Mapping[str, ReaderKeys] = READERS,
+    app: web.Application | None = None,
+    history: History | None = None,
 ) -> AsyncIterator[Listener]:
     """Read the fake person over HTTP."""
     reads, clock, log = FakeReads(), ManualClock(), LogCapture()
-    api = ReadApi(clock=clock, logger=capturing_log(log))
+    api = ReadApi(clock=clock, logger=capturing_log(log), history=history)
     app = app or web.Application()
     api.mount(app)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5)

@@ -179,7 +179,9 @@ async def test_a_report_tells_what_members_reached_and_how_many_there_were(
 ) -> None:
     found = await ask(hub, "/api/audiences/viewers/report?since=1h")
     outcome = found["outcome"]
-    assert (outcome["entered"], outcome["still_open"]) == (1, 1)
+    still_open = outcome["still_open"]
+    assert (outcome["entered"], still_open["people"], still_open["reached"]) == (1, 1, 1)
+    assert still_open["first"] == still_open["last"] > outcome["judged_until"]
     assert outcome["members"]["people"] == 0, "their time is not over"
     assert (outcome["difference"], outcome["value"]) == (None, "revenue")
     assert found["sizes"][-1]["members"] == 1
@@ -235,7 +237,15 @@ async def test_a_preview_that_can_not_be_understood_says_all_that_is_wrong(
 async def test_status_says_how_far_audiences_are(hub: RunningHub) -> None:
     found = (await ask(hub, "/api/status"))["audiences"]
     assert (found["defined"], found["building"], found["error"]) == (6, [], None)
+    assert found["degraded"] == 0
     assert found["due_lag_seconds"] < 60
+
+
+@loop
+async def test_an_account_is_shown_as_a_person_is(hub: RunningHub) -> None:
+    found = await ask(hub, "/api/profiles/account/acme")
+    assert (found["id"], found["audiences"]) == ("account:acme", {"teams": True})
+    await ask(hub, "/api/profiles/account/other", status=404)
 
 
 @loop

@@ -69,6 +69,21 @@ async def test_without_names_everything_that_is_defined_is_answered(hub: Listene
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("audience", "audiences"), ("Service", "service"), ("id", "ids"),
+     ("user_id", 'an id stands in "ids"'), ("limit", '"expires", "ids"')],
+)  # fmt: skip
+async def test_a_mistyped_key_is_refused_with_the_one_that_was_meant(key: str, meant: str) -> None:
+    said = await refused({**U1, key: ["high_intent"]})
+    assert said.startswith(f'"{key}" is no key here; ')
+    assert meant in said
+
+
+async def test_a_key_as_long_as_a_body_is_not_repeated_whole() -> None:
+    assert len(await refused({**U1, "x" * 9_999: 1})) < 300
+
+
 async def test_names_choose_what_is_answered() -> None:
     found = await decide(FakeReads(), {**U1, "audiences": ["churn_risk"], "scores": []})
     assert found["audiences"] == {"churn_risk": False}

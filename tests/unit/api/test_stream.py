@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -14,9 +14,28 @@ from aiohttp import web
 from junctor.api.readers import ReaderKeys, sign
 from junctor.api.reads import Transition
 from junctor.api.sources import Overloaded
-from junctor.api.stream import HEARTBEAT_SECONDS, transition_event
+from junctor.api.stream import (
+    HEARTBEAT_SECONDS,
+    MOST_MISSED,
+    MOST_OF_ONE_ID,
+    Subscription,
+    transition_event,
+)
+from junctor.store.port import StoreError
 
-from .people import BEARER, NOW, READERS, SECRET, SHOP, FakeReads, Listener, entry, listener, until
+from .people import (
+    BEARER,
+    NOW,
+    READERS,
+    SECRET,
+    SHOP,
+    FakeHistory,
+    FakeReads,
+    Listener,
+    entry,
+    listener,
+    until,
+)
 
 
 @pytest_asyncio.fixture
@@ -165,8 +184,9 @@ async def test_streams_end_when_the_listener_shuts_down() -> None:
         assert await text(answer.content) == b": listening\n\n"
     assert len(hub.api.streams) == 0
     assert not hub.reads.watchers
+    to = Subscription([], transition_event)
     with pytest.raises(Overloaded, match="stopping"):
-        await hub.api.streams.serve(cast(web.Request, None), {}, [], transition_event)
+        await hub.api.streams.serve(cast(web.Request, None), {}, to)
 
 
 async def test_streams_end_when_the_engine_has_no_more_and_new_ones_watch_anew(
@@ -249,3 +269,81 @@ async def test_a_stream_is_of_somebody(hub: Listener, query: str) -> None:
     status, message = await refusal(hub, query, **BEARER)
     assert status == 400
     assert "ids are needed" in message
+
+
+async def test_who_comes_first_is_told_from_where_to_go_on() -> None:
+    async with listener(history=FakeHistory(entry(id=7))) as hub, listening(hub) as stream:
+        assert await text(stream) == b"id: 7\n\n"
+        hub.reads.happens(entry(id=8))
+        assert (await text(stream)).endswith(b"\nid: 8\n\n")
+
+
+async def test_who_comes_again_is_told_what_was_missed_and_nothing_twice() -> None:
+    history = FakeHistory(entry("one", id=3), entry("two", id=5), entry("three", id=6))
+    comes = {**BEARER, "last-event-id": "3"}
+    async with listener(history=history) as hub, listening(hub, **comes) as stream:
+        hub.reads.happens(entry("three", id=6))  # committed already, and published only now
+        hub.reads.happens(entry("four", id=9))
+        for audience, id in ((b"two", 5), (b"three", 6), (b"four", 9)):
+            told = await text(stream)
+            assert b'"audience":"%b"' % audience in told
+            assert told.endswith(b"\nid: %d\n\n" % id)
+    assert history.asked == [(3, [("user_id", "u-1")], MOST_MISSED)]
+
+
+@pytest.mark.parametrize("last", ["", "p-1", "-1", "8", "9" * 400])
+async def test_an_id_that_says_nothing_here_begins_anew(last: str) -> None:
+    history = FakeHistory(entry(id=7))
+    comes = {**BEARER, "last-event-id": last}
+    async with listener(history=history) as hub, listening(hub, **comes) as stream:
+        assert await text(stream) == b"id: 7\n\n"
+        hub.reads.happens(entry(id=8))
+        assert (await event(stream))["audience"] == "high_intent"
+    assert not history.asked
+
+
+async def test_while_the_past_can_t_be_read_a_stream_does_not_begin() -> None:
+    history = FakeHistory()
+    history.failure = StoreError("locked")
+    async with listener(history=history) as hub:
+        status, message = await refusal(hub, "user_id=u-1", **BEARER)
+        assert status == 503
+        assert "ask again" in message
+        assert not len(hub.api.streams)
+
+
+async def test_interventions_have_no_ids_to_go_on_from() -> None:
+    history = FakeHistory(entry(id=7))
+    path = "/api/v1/interventions"
+    async with listener(history=history) as hub, listening(hub, path=path) as stream:
+        hub.reads.happens(entry(id=7))
+        assert b"\nid: " not in await text(stream)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [("email=Ada@x.test", {"email": "ada@x.test"}), ("account_id=acme", {"account": "acme"})],
+)
+@pytest.mark.parametrize("path", ["/v1/stream", "/api/v1/interventions"])
+async def test_ids_are_known_as_they_are_stored(
+    hub: Listener, asked: str, known: dict[str, Any], path: str
+) -> None:
+    hub.reads.kinds = ("email", "account", "account_id")
+    async with listening(hub, asked, path) as stream:
+        hub.reads.happens(entry(**known))
+        assert b"high_intent" in await text(stream)
+
+
+async def test_one_signed_id_holds_ten_streams_and_no_more(hub: Listener) -> None:
+    query = "reader=site&user_id={}&signature={}"
+    mine, other = (query.format(id, sign(SECRET, "user_id", id)) for id in ("u-1", "u-2"))
+    async with AsyncExitStack() as streams:
+        for _ in range(MOST_OF_ONE_ID):
+            await streams.enter_async_context(listening(hub, mine, origin=SHOP))
+        assert await refusal(hub, mine, origin=SHOP) == (
+            429,
+            "10 streams of this signed id are open; close one",
+        )
+        await streams.enter_async_context(listening(hub, other, origin=SHOP))
+        await streams.enter_async_context(listening(hub, "user_id=u-1", **BEARER))
+        assert len(hub.api.streams) == MOST_OF_ONE_ID + 2

@@ -1,18 +1,18 @@
-"""Whole definitions by the sentences that define them, and random ones, with histories, to try.
+"""Whole definitions by the sentences that define them.
 
 Nothing here keeps a state of events: every question is put to all the events there have been.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from random import Random
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 from junctor.audiences.comparison import compile_comparison
-from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import (
     SESSION,
+    AttributeCondition,
     Audience,
     AudienceCondition,
     Condition,
@@ -25,21 +25,18 @@ from junctor.audiences.nodes import (
     Score,
     ScoreCondition,
     SequenceCondition,
+    Setting,
+    State,
+    StateCondition,
     TraitCondition,
 )
-from junctor.audiences.seen import RANKS_PER_OFFSET, Seen
+from junctor.audiences.seen import Seen
 
-from . import oracle_events
-from .oracle_events import DAY, T0
+from . import oracle_attributes, oracle_events
 from .states.oracle_sequence import fits, is_in
 
-UNITS: Final = (60_000, DAY // 2)
-"""Every time of a case is a multiple of one of these."""
-NAMES: Final = "ABCD"
-SESSIONS: Final = ("", "s1", "s2")
-
-
-# -- what is so ------------------------------------------------------------------------------------
+Told = tuple[str, str, bool, int]
+"""Audience, session, whether it was entered, and when."""
 
 
 @dataclass
@@ -56,19 +53,45 @@ class Standing:
     left_at: int = 0
     changes: int = 0
 
+    def joined(self, other: "Standing") -> "Standing":
+        """Return that of one person who turned out to be two.
+
+        What was so by either was so from when it first was; what was so by neither is so from when
+        the last of the two ceased to be.
+        """
+        inside = [one.since for one in (self, other) if one.member]
+        held = [(one.turned, one.made_by) for one in (self, other) if one.held]
+        ceased = max((self.turned, self.made_by), (other.turned, other.made_by))
+        turned, made_by = min(held) if held else ceased
+        return Standing(
+            member=bool(inside),
+            held=bool(held),
+            turned=turned,
+            made_by=made_by,
+            barred=self.barred or other.barred,
+            since=min(inside) if inside else max(self.since, other.since),
+            left_at=max(self.left_at, other.left_at),
+            changes=self.changes + other.changes,
+        )
+
 
 @dataclass
 class Truth:
-    """All that happened to one person, and what follows from it."""
+    """All that happened to one person, or one account, and what follows from it."""
 
     definitions: Definitions
-    profile: int
+    name: str
+    """By which a sample takes them, or not."""
     events: list[Seen] = field(default_factory=list)
     standings: dict[tuple[str, str], Standing] = field(default_factory=dict)
+    tells: str = "identify"
+    """The type of call that tells of traits."""
 
     def __post_init__(self) -> None:
         self.audiences = {one.name: one for one in self.definitions.audiences}
         self.scores = {one.name: one for one in self.definitions.scores}
+        self.attributes = {one.name: one for one in self.definitions.attributes}
+        self.states = {one.name: one for one in self.definitions.states}
 
     @property
     def sessions(self) -> set[str]:
@@ -98,14 +121,20 @@ class Truth:
                 return is_in(condition, self._of(session), now, now)
             case ScoreCondition(name, comparison):
                 return compile_comparison(comparison)(self.score(self.scores[name], now))
-            case TraitCondition(path, comparison, None):
-                assert comparison is not None
-                return compile_comparison(comparison)(self.trait(path))
+            case AttributeCondition(name, comparison):
+                return compile_comparison(comparison)(self.attribute(name, now))
+            case StateCondition():
+                return self.is_so(condition, now, session)
+            case TraitCondition(path, comparison, within):
+                if comparison is not None and not compile_comparison(comparison)(self.trait(path)):
+                    return False
+                changed = self.changed(path) if within is not None else None
+                return within is None or (changed is not None and now - changed < within)
             case KnownCondition(age):
                 first = min((seen.at for seen in self.events), default=None)
                 return first is not None and lasts(age, now - first)
             case SampleCondition(fraction, salt):
-                text = f"{salt}:p-{self.profile}".encode()
+                text = f"{salt}:{self.name}".encode()
                 place = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
                 return place < fraction * 2**64
             case AudienceCondition():
@@ -135,12 +164,14 @@ class Truth:
         start = (min(since) if member else max(since)) if since else first
         return lasts(condition.lasting, max(0, now - start))
 
+    # -- figures -----------------------------------------------------------------------------------
+
     def score(self, score: Score, now: int) -> float:
         value = 0.0
         for rule in score.rules:
             assert rule.pattern is not None
             fitting = [seen for seen in self.events if fits(rule.pattern, seen)]
-            fitting.sort(key=lambda seen: (seen.at, seen.rank))
+            fitting.sort(key=order)
             for seen in fitting[:1] if rule.once else fitting:
                 age = max(0, now - seen.at)
                 value += rule.add * (0.5 ** (age / score.half_life) if score.half_life else 1)
@@ -148,17 +179,82 @@ class Truth:
             value = max(value, score.low)
         return value if score.high is None else min(value, score.high)
 
+    def attribute(self, name: str, now: int) -> Any:
+        attribute = self.attributes[name]
+        fitting = [seen for seen in self.events if fits(attribute.pattern, seen)]
+        return oracle_attributes.value(oracle_attributes.Case(attribute, fitting), now)
+
     def trait(self, path: str) -> Any:
-        told = [one for one in self.events if path in (one.body.get("traits") or {})]
-        newest = max(told, key=lambda seen: seen.at, default=None)
-        return None if newest is None else newest.body["traits"][path]
+        told = self.tellings(path)
+        return told[-1][1] if told else None
+
+    def changed(self, path: str) -> int | None:
+        """Return when a trait was last told to be another than the time before, or told first."""
+        told = [(None, None), *((seen.at, value) for seen, value in self.tellings(path))]
+        changes = [at for (_, before), (at, value) in pairwise(told) if value != before]
+        return changes[-1] if changes else None
+
+    def tellings(self, path: str) -> list[tuple[Seen, Any]]:
+        """Return the events that told a trait, in order, with what they told."""
+        head, _, rest = path.partition(".")
+        found = []
+        for seen in sorted(self.events, key=order):
+            told = seen.body.get("context", {}) if head == "context" else {}
+            if head != "context" and seen.body["type"] == self.tells:
+                told = seen.body["traits"]
+            value = told.get(rest if head == "context" else path)
+            if value is not None:
+                found.append((seen, value))
+        return found
+
+    # -- states ------------------------------------------------------------------------------------
+
+    def is_so(self, condition: StateCondition, now: int, session: str) -> bool:
+        """Whether a state has a value for so long, or had it for so long in all."""
+        state, test = self.states[condition.name], compile_comparison(condition.comparison)
+        parts = self.runs(state, session, now)
+        if condition.spent is not None:
+            assert condition.within is not None
+            first = now - condition.within
+            spent = sum(
+                max(0, min(end, now) - max(start, first))
+                for runs in parts
+                for start, end, value in runs
+                if value is not None and test(value)
+            )
+            return lasts(condition.spent, spent)
+        latest = [runs[-1] for runs in parts if runs]
+        if condition.lasting is None:
+            return any(test(value) for _, _, value in latest) if latest else test(None)
+        return any(
+            test(value) and lasts(condition.lasting, max(0, now - start))
+            for start, _, value in latest
+        )
+
+    def runs(self, state: State, session: str, now: int) -> list[list[tuple[int, int, Any]]]:
+        """Return, for each session that counts, what it was from when to when, None for nothing."""
+        sessions = [""]
+        if state.per_session:
+            sessions = [session] if session else sorted(self.sessions)
+        found = []
+        for one in sessions:
+            told: list[tuple[int, Any]] = []
+            for seen in sorted(self._of(one), key=order):
+                value = setting_of(state.settings, seen)
+                if value is not None and (not told or told[-1][1] != value):
+                    told.append((seen.at, value))
+            ends = [at for at, _ in told[1:]] + [max(now, told[-1][0])] if told else []
+            found.append(
+                [(at, end, value or None) for (at, value), end in zip(told, ends, strict=True)]
+            )
+        return found
 
     def _of(self, session: str) -> list[Seen]:
         return [seen for seen in self.events if seen.session == session or not session]
 
     # -- memberships -------------------------------------------------------------------------------
 
-    def step(self, now: int, moment: tuple[int, int]) -> list[tuple[str, str, bool, int]]:
+    def step(self, now: int, moment: tuple[int, int]) -> list[Told]:
         """Look at every audience once, at a time; return who entered or left what."""
         told = []
         for audience in self.definitions.audiences:  # each only refers to those before it
@@ -185,7 +281,7 @@ class Truth:
             for seen in self._of(session)
             if audience.exit_event is not None
             and fits(audience.exit_event, seen)
-            and (seen.at, seen.rank) > known.made_by
+            and order(seen) > known.made_by
         ]
         known.barred = holds and (known.barred or bool(exits))
         out = known.barred
@@ -198,218 +294,29 @@ class Truth:
             rested = not known.left_at or now >= known.left_at + audience.cooldown
             known.member = rested and now >= known.turned + audience.settle
 
+    def joined(self, other: "Truth") -> "Truth":
+        """Return one person who turned out to be two: this one, by name."""
+        standings = dict(self.standings)
+        for key, standing in other.standings.items():
+            standings[key] = standings.get(key, Standing()).joined(standing)
+        return replace(self, events=[*self.events, *other.events], standings=standings)
+
+
+def order(seen: Seen) -> tuple[int, int]:
+    return (seen.at, seen.rank)
+
 
 def lasts(length: Length, age: int) -> bool:
     low, high = length.low, length.high
     return (low is None or age >= low) and (high is None or age < high)
 
 
-# -- random definitions ----------------------------------------------------------------------------
-
-
-class Maker:
-    """Makes definitions as a configuration file has them; lengths are multiples of a unit."""
-
-    def __init__(self, random: Random, unit: int) -> None:
-        self.random = random
-        self.unit = unit
-
-    def definitions(self, *, plain: bool, exact: bool, sessions: bool = True) -> Definitions:
-        """Return some that load.
-
-        `plain`: conditions only, nothing that remembers when something was seen to change.
-        `exact`: nothing changes between multiples of the unit.
-        """
-        while True:
-            raw = self._tables(plain=plain, exact=exact, sessions=sessions)
-            definitions, problems = parse_definitions(raw)
-            if not problems:
-                return definitions
-
-    def _tables(self, *, plain: bool, exact: bool, sessions: bool) -> dict[str, Any]:
-        random = self.random
-        rules: list[dict[str, Any]] = [
-            {"add": random.choice([-2, 1, 2, 3]), **self._pattern()}
-            for _ in range(random.choice([1, 2]))
-        ]
-        if random.random() < 0.3:
-            rules[0]["once"] = True
-        score: dict[str, Any] = {"rules": rules}
-        if not exact and random.random() < 0.6:
-            score["half_life"] = self._length(1, 6)
-        if random.random() < 0.3:
-            score["range"] = [-3, 5]
-        audiences: dict[str, Any] = {}
-        for place in range(random.choice([1, 1, 2, 3])):
-            audiences[f"a{place}"] = self._audience(list(audiences), plain, sessions)
-        return {"scores": {"s": score}, "audiences": audiences}
-
-    def _audience(self, others: list[str], plain: bool, sessions: bool) -> dict[str, Any]:
-        random = self.random
-        audience = self._condition(others, plain, 0)
-        if sessions and random.random() < 0.25:
-            audience["key"] = "session"
-        if plain:
-            return audience
-        if random.random() < 0.3:
-            audience["settle"] = self._length(1, 3)
-        if "sequence" not in audience and random.random() < 0.3:
-            audience["hold"] = self._length(1, 4)
-        if random.random() < 0.35:
-            if random.random() < 0.6 or "sequence" in audience:
-                audience["exit"] = self._pattern()
-            else:
-                audience["exit"] = self._condition([], plain, 2)
-        if random.random() < 0.25:
-            audience["cooldown"] = self._length(1, 6)
-        if random.random() < 0.15:
-            audience["once"] = True
-        return audience
-
-    def _condition(self, others: list[str], plain: bool, depth: int) -> dict[str, Any]:
-        random = self.random
-        if depth < 2 and random.random() < (0.45 if depth == 0 else 0.25):
-            kind = random.choice(["all", "all", "any", "none"])
-            number = random.choice([1, 2, 2, 3])
-            return {kind: [self._condition(others, plain, depth + 1) for _ in range(number)]}
-        kinds = ["count"] * 4 + ["absence"] * 3 + ["sequence"] * 4 + ["score", "trait", "known"]
-        kinds += ["sample", "days", "between", "distinct", "first"] + ["audience"] * bool(
-            others
-        ) * 3
-        match random.choice(kinds):
-            case "count":
-                count = random.choice([">=1", ">=2", ">=3", "<=1", "1..2", 2, "<3"])
-                return {**self._pattern(), "count": count, **self._window()}
-            case "absence":
-                return {**self._pattern(), "count": 0, **self._window()}
-            case "sequence":
-                return self._sequence(depth)
-            case "score":
-                return {"score": "s", "is": random.choice([">=2.5", ">=4.5", "<0.5", "1..3"])}
-            case "trait":
-                return {"trait": "plan", "is": random.choice(["pro", "!=pro", ["free", "x"]])}
-            case "known":
-                return {"known": f"{random.choice(['>=', '<'])}{self._length(1, 9)}"}
-            case "sample":
-                return {"sample": "50%", "salt": random.choice("xyz")}
-            case "days":
-                return {**self._pattern(), "days": random.choice([">=2", "<=1"]), "within": "3d"}
-            case "between":
-                near = random.randint(1, 3)
-                far = self._length(near + 1, near + 6)
-                return {
-                    **self._pattern(),
-                    "count": random.choice([">=1", 0, "<=1", ">=2"]),
-                    "between": [far, self._length(near, near)],
-                }
-            case "distinct":
-                is_ = random.choice([">=2", "<=1", 1])
-                return {**self._pattern(), "distinct": {"prop": "k", "is": is_}, **self._window()}
-            case "first":
-                return {**self._pattern(), "first": True, "within": self._length(1, 8)}
-        return self._reference(others, plain)
-
-    def _reference(self, others: list[str], plain: bool) -> dict[str, Any]:
-        random = self.random
-        reference: dict[str, Any] = {"audience": random.choice(others)}
-        how = "is" if plain else random.choice(["is", "for", "left", "never"])
-        if how == "left":
-            reference["left_within"] = self._length(1, 6)
-            return reference
-        if how == "for":
-            reference["for"] = f"{random.choice(['>=', '<'])}{self._length(1, 4)}"
-        if random.random() < 0.4:
-            reference["is"] = False
-        return reference
-
-    def _sequence(self, depth: int) -> dict[str, Any]:
-        random = self.random
-        steps: list[dict[str, Any]] = [self._pattern()]
-        for _ in range(random.choice([0, 1, 1, 2])):
-            step = self._pattern()
-            if random.random() < 0.5:
-                step["within"] = self._length(1, 4)
-            if random.random() < 0.2:
-                step["after"] = self._length(1, 2)
-            if random.random() < 0.25:
-                step["without"] = [self._pattern()]
-            steps.append(step)
-        if random.random() < 0.2:
-            steps[0]["count"] = 2
-        if random.random() < 0.5:
-            steps.append({"not": self._pattern(), "for": self._length(1, 3)})
-        made: dict[str, Any] = {"sequence": steps, "hold": self._length(1, 6)}
-        if random.random() < 0.3:
-            made["within"] = self._length(2, 8)
-        return made
-
-    def _pattern(self) -> dict[str, Any]:
-        names = self.random.sample(NAMES, self.random.choice([1, 1, 1, 2]))
-        pattern: dict[str, Any] = {"event": names if len(names) > 1 else names[0]}
-        if self.random.random() < 0.2:
-            pattern["where"] = {"k": self.random.choice([1, 2])}
-        return pattern
-
-    def _window(self) -> dict[str, Any]:
-        return {"within": self._length(1, 8)} if self.random.random() < 0.85 else {}
-
-    def _length(self, low: int, high: int) -> str:
-        return f"{self.random.randint(low, high) * self.unit // 1000}s"
-
-
-# -- random histories ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class History:
-    """Events in the order that they come, and the times at which somebody looks."""
-
-    events: list[Seen]
-    unit: int
-    end: int
-
-    @classmethod
-    def random(cls, random: Random, unit: int, *, late: float, most: int = 9) -> "History":
-        """Return one in which a share of the events comes `late`."""
-        told: list[tuple[int, Seen]] = []
-        times = random.sample(range(24), 24)
-        for place in range(random.randint(1, most)):
-            at = T0 + unit * (times[place] if random.random() < 0.8 else random.randint(0, 23))
-            came = at + (unit * random.randint(1, 12) if random.random() < late else 0)
-            told.append((came, _event(random, at, came)))
-        told.sort(key=lambda one: one[0])
-        events = [
-            seen._replace(rank=(place + 1) * RANKS_PER_OFFSET)
-            for place, (_, seen) in enumerate(told)
-        ]
-        return cls(_without_ties(events, unit), unit, T0 + 48 * unit)
-
-    def looks(self, random: Random, number: int) -> Iterator[int]:
-        """Yield times, in order, at which something may just have changed."""
-        chosen = [random.randint(0, 47) for _ in range(number)]
-        yield from sorted(T0 + self.unit * one + random.choice([-1, 0, 0, 1]) for one in chosen)
-
-
-def _event(random: Random, at: int, came: int) -> Seen:
-    session = random.choice(SESSIONS)
-    if random.random() < 0.15:
-        body: dict[str, Any] = {"type": "identify", "traits": {"plan": random.choice("px")}}
-        body["traits"]["plan"] = random.choice(["pro", "free", "x"])
-        return Seen("", body, at, 0, came, session, "web")
-    properties: Mapping[str, Any] = {"k": random.choice([1, 2, None])}
-    name = random.choice(NAMES)
-    body = {"type": "track", "event": name, "properties": properties}
-    return Seen(name, body, at, 0, came, session, "web")
-
-
-def _without_ties(events: list[Seen], unit: int) -> list[Seen]:
-    """Keep of tellings of traits at one time the first: the hub's order is another matter."""
-    kept: list[Seen] = []
-    told: set[int] = set()
-    for seen in events:
-        if seen.body["type"] == "identify":
-            if seen.at in told:
-                continue
-            told.add(seen.at)
-        kept.append(seen)
-    return kept
+def setting_of(settings: Sequence[Setting], seen: Seen) -> Any:
+    """Return to what an event sets a state, "" for nothing; None if it does not set it."""
+    for setting in settings:
+        if not fits(setting.pattern, seen):
+            continue
+        value = seen.body["properties"].get(setting.prop) if setting.prop else setting.to
+        if value is not None:
+            return value
+    return None

@@ -36,10 +36,48 @@ def test_each_criterion_has_its_own_words_truth_and_value() -> None:
     assert views.changes_at == T0 + ms("1d")
     plan, known = either.items
     assert (plan.holds, plan.value) == (True, "pro")
-    assert (known.holds, known.value) == (False, "0.1 days")
+    assert (known.holds, known.value) == (False, "3.0 hours")
     assert known.changes_at == T0 + ms("30d")
     assert [item.holds for item in none.items] == [False]
     assert sorted(found.all_evidence()) == [1, 2]
+
+
+def test_a_figure_is_shown_short_and_on_its_own_side_of_the_comparison() -> None:
+    visitor = Visitor("""
+        [scores.s]
+        half_life = "14d"
+        rules = [ { add = 15, event = "Viewed" } ]
+        [audiences.a]
+        any = [
+          { score = "s", is = ">=15" }, { score = "s", is = ">14" },
+          { event = "Viewed", avg = { prop = "x", is = ">=1" } },
+        ]
+    """)
+    visitor.does("Viewed", "0s", properties={"x": 0.1 + 0.2})
+    readiness, again, mean = explained(visitor, "a", "3ms").items
+    assert (readiness.holds, readiness.value) == (False, 14.99999997)
+    assert (again.holds, again.value) == (True, readiness.value)
+    assert mean.value == 0.3
+
+
+def test_times_and_shares_and_memberships_are_shown_in_words() -> None:
+    visitor = Visitor("""
+        [states.step]
+        set = [ { event = "Step", to = "$step" } ]
+        [audiences.member]
+        event = "Step"
+        [audiences.a]
+        any = [
+          { state = "step", is = "pay", spent = ">=1h", within = "7d" },
+          { audience = "member" },
+          { audience = "member", is = false }, { sample = "50%" },
+        ]
+    """)
+    visitor.does("Step", "0s", properties={"step": "pay"})
+    spent, member, other, sample = (item.value for item in explained(visitor, "a", "90s").items)
+    assert (spent, member, other) == ("1.5 minutes", "in", "in")
+    assert sample.startswith("at ")
+    assert sample.endswith(" %")
 
 
 def test_what_rests_on_silence_says_so() -> None:

@@ -12,7 +12,7 @@ from junctor.audiences.patterns import compile_pattern
 from junctor.audiences.seen import Seen
 
 NAMES = ("page_view", "click", "clack", "signal:rage", "$exit")
-WRITTEN = (*NAMES, "*", "cl*", "signal:*")
+WRITTEN = (*NAMES, "*", "cl*", "*ck", "c*k", "*a*", "signal:*", "*:*")
 PATHS = ("path", "plan", "n")
 VALUES: tuple[Any, ...] = (
     "/a", "/a/b", "/ab", "", "pro", "free", 1, 1.0, 2, True, False, 0, None, ["pro"], {"a": 1},
@@ -29,7 +29,7 @@ comparisons: st.SearchStrategy[Comparison] = st.one_of(
 )
 patterns = st.builds(
     Pattern,
-    names=st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=2, unique=True).map(tuple),
+    names=st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=3, unique=True).map(tuple),
     where=st.dictionaries(st.sampled_from(PATHS), comparisons, max_size=2).map(
         lambda where: tuple(where.items())
     ),
@@ -37,23 +37,27 @@ patterns = st.builds(
 properties = st.dictionaries(st.sampled_from(PATHS), st.sampled_from(VALUES))
 
 
-def seen(name: str, properties: dict[str, Any]) -> Seen:
-    body = {"type": "track", "event": name, "properties": properties}
+def seen(name: str, properties: dict[str, Any], *, told: bool = False) -> Seen:
+    """Return an event; one that was `told` is another hub's entry into an audience."""
+    context = {"personas": {"computation_class": "audience"}} if told else {}
+    body = {"type": "track", "event": name, "properties": properties, "context": context}
     return Seen(name, body, 1, 8, 1)
 
 
 @settings(max_examples=300)
 @given(
     some=st.lists(patterns, max_size=40, unique=True),
-    events=st.lists(st.tuples(st.sampled_from(NAMES), properties), min_size=1, max_size=8),
+    events=st.lists(
+        st.tuples(st.sampled_from((*NAMES, "")), properties, st.booleans()), min_size=1, max_size=8
+    ),
 )
 def test_the_index_finds_what_fits_and_nothing_else(
-    some: list[Pattern], events: list[tuple[str, dict[str, Any]]]
+    some: list[Pattern], events: list[tuple[str, dict[str, Any], bool]]
 ) -> None:
     index = PatternIndex(some)
     tests = [compile_pattern(pattern, static=True) for pattern in some]
-    for name, values in events:
-        event = seen(name, values)
+    for name, values, told in events:
+        event = seen(name, values, told=told)
         fitting = [number for number, fits in enumerate(tests) if fits(event)]
         assert sorted(index.matches(event)) == fitting
 
@@ -67,6 +71,12 @@ def test_an_event_is_not_tested_by_patterns_that_want_other_values() -> None:
     event = seen("click", values)
     assert sorted(index.matches(event)) == [7, 1_009]
     assert values.reads <= 8, "a handful of looks for 2,000 patterns"
+
+
+def test_a_value_that_is_all_of_a_beginning_is_found_once() -> None:
+    globs = [Glob(f"{beginning}*") for beginning in ("/a", "/ab", "/abc", "/b")]
+    index = PatternIndex([Pattern(("click",), where=(("path", glob),)) for glob in globs])
+    assert index.matches(seen("click", {"path": "/a"})) == [0]
 
 
 class Counted(dict[str, Any]):

@@ -10,7 +10,8 @@ from junctor.audiences.behavior import Behavior
 from junctor.audiences.changes import Changes, Transition
 from junctor.audiences.engine import Engine
 from junctor.audiences.evaluation import Evaluation
-from junctor.audiences.program import Compiled, Program
+from junctor.audiences.program import Program
+from junctor.audiences.scope_program import Compiled
 from junctor.audiences.seen import RANKS_PER_OFFSET, Seen
 from junctor.model.profile import Profile
 from junctor.pipeline.profile import update_profile

@@ -46,7 +46,19 @@ def test_nobody_s_time_runs_before_they_were_seen() -> None:
 def test_who_entered_too_lately_does_not_count_yet() -> None:
     entries = {1: (T0, NOW - DAY), 2: (T0, NOW - DAY + 1), 3: (T0, T0)}
     found = compare(entries, [], {2: [(NOW, 1.0)]}, DAY, NOW)
-    assert (found.members.people, found.still_open, found.members.reached) == (2, 1, 0)
+    assert (found.members.people, found.still_open.people, found.members.reached) == (2, 1, 0)
+
+
+def test_of_those_who_do_not_count_yet_it_is_known_when_they_will_and_what_they_reached() -> None:
+    entries = {1: (T0, NOW - 1), 2: (T0, NOW - 3), 3: (T0, NOW - 2)}
+    goals: dict[int, list[tuple[int, float | None]]] = {
+        1: [(NOW - 2, 1.0)],
+        3: [(NOW - 2, None), (NOW, None)],
+    }
+    found = compare(entries, [], goals, DAY, NOW).still_open
+    assert (found.people, found.reached) == (3, 1)
+    assert (found.first, found.last) == (NOW - 3 + DAY, NOW - 1 + DAY)
+    assert compare({}, [], {}, DAY, NOW).still_open.first is None
 
 
 def test_others_of_weeks_without_members_do_not_count() -> None:
@@ -88,7 +100,7 @@ def test_every_member_and_every_other_counts_once(
     found = compare(entries, never, by_profile, within * DAY, now)
     over = {id for id, (_, at) in entries.items() if at + within * DAY <= now}
     assert found.members.people == len(over)
-    assert found.still_open == len(entries) - len(over)
+    assert found.still_open.people == len(entries) - len(over)
     naive = {
         id
         for id in over

@@ -43,7 +43,10 @@ def test_lengths_name_their_ends() -> None:
         ('event = ["b", "a"], count = 3', '"a" or "b" happened exactly 3 times'),
         ('event = "a", count = 1', '"a" happened exactly once'),
         ('event = "a", count = "<=2"', '"a" happened at most 2 times'),
-        ('event = "a", count = "3..5"', '"a" happened a number of times that is from 3 to 5'),
+        ('event = "a", count = "3..5"', '"a" happened 3 to 5 times'),
+        ('event = "a", count = "<=1", within = "1h"', '"a" happened at most once in the last hour'),
+        ('event = "a", count = ">1"', '"a" happened more than once'),
+        ('event = "a", count = "!=2"', '"a" happened a number of times that is not 2'),
         ('event = "a", count = 0', '"a" never happened'),
         ('event = "a", count = 0, within = "7d"', '"a" did not happen in the last 7 days'),
         ('event = "a", first = true, within = "7d"',
@@ -51,31 +54,31 @@ def test_lengths_name_their_ends() -> None:
         ('event = "a", between = ["90d", "30d"]',
          '"a" happened at least once between 90 days and 30 days ago'),
         ('event = "a", since = "2026-11-01", until = "2026-12-01"',
-         '"a" happened at least once since 2026-11-01 before 2026-12-01'),
+         '"a" happened at least once since 2026-11-01 and before 2026-12-01'),
         ('event = "a", days = ">=7", within = "10d"',
          '"a" happened on at least 7 local days (UTC) in the last 10 days'),
         ('event = "a", days = "<3", count = ">=2"',
-         '"a" happened on a number of local days that is under 3 (UTC), at least 2 times'),
+         '"a" happened at least 2 times, on fewer than 3 local days (UTC)'),
         ('event = "a", count = ">=3", same = ["x", "y"], within = "1m"',
-         '"a" happened at least 3 times in the last 1 minute, alike in x and y'),
+         '"a" happened at least 3 times in the last minute, with the same x and y'),
         ('event = "a", count = ">=3", per = "session"',
          '"a" happened at least 3 times in one session'),
         ('event = "a", sum = { prop = "revenue", is = ">=100" }',
          '"a" happened at least once, and the sum of revenue is at least 100'),
         ('event = "a", distinct = { prop = "sku", is = 3 }',
-         '"a" happened at least once, and the number of different sku is 3'),
+         '"a" happened at least once, and the number of different values of sku is 3'),
         ('event = "a", where = { x = true, y = ["a", 2], z = "/b*" }',
          '"a" where x is true and y is "a" or 2 and z is like "/b*" happened at least once'),
         ('event = "a", where = { x = { re = "^a" }, y = { has = "b" }, z = { exists = false } }',
          '"a" where x matches /^a/ and y has "b" and z is missing happened at least once'),
         ('event = "a", where = { x = { gte = 1, lt = 5 }, y = ["a", ">3"], z = "!=q" }',
-         '"a" where x is at least 1 and is under 5 and y is "a" or is over 3 and z is not "q"'
+         '"a" where x is at least 1 and under 5 and y is "a" or over 3 and z is not "q"'
          " happened at least once"),
         ('event = "a", where = "properties.x >= 2"',
          '"a" where (properties.x >= 2) happened at least once'),
         ('trait = "plan", is = "free"', 'trait plan is "free"'),
         ('trait = "plan", is = { exists = true }, changed_within = "1h"',
-         "trait plan is there and changed in the last 1 hour"),
+         "trait plan is there and changed in the last hour"),
         ('known = "<7d"', "known for under 7 days"),
         ('sample = "12.5%"', "in a stable sample of 12.5 %"),
         ('sample = "10%", salt = "s"', 'in a stable sample of 10 % (salt "s")'),
@@ -113,11 +116,11 @@ def test_conditions_on_definitions_are_lines() -> None:
         "all of these:",
         "  in audience a",
         "  not in audience a for at least 24 hours",
-        "  left audience a in the last 1 hour",
+        "  left audience a in the last hour",
         "  score s is over 12",
         '  attribute t is "low" or "high"',
         '  state st is "pay", for at least 8 seconds now',
-        '  state st is "pay", for at least 5 minutes in total in the last 7 days',
+        '  state st is "pay", for at least 5 minutes in total, in the last 7 days',
     ]
 
 
@@ -149,7 +152,7 @@ def test_an_audience_is_its_condition_and_what_stands_around_it() -> None:
         "stays for 24 hours after it was last so",
         'leaves early at "b"',
         "enters once only",
-        "enters again 30 days later at the earliest",
+        "enters again 30 days after leaving at the earliest",
         'hoped for: "g" within 14 days',
         "sent to slack, crm",
     ]
@@ -175,21 +178,45 @@ def test_a_sequence_is_a_line_for_each_step() -> None:
 
     assert in_words(found).splitlines() == [
         "somebody is in while this is so:",
-        "  in this order, all within 24 hours, alike in x:",
+        "  in this order, all within 24 hours, with the same x:",
         '    "a" 3 times (called "cart")',
         '    then "b" where id is the id of "cart" and total is over the total of "cart"'
-        ' within 10 minutes and not before 8 seconds, without "c" or "d" in between',
-        '    then "b" not before 1 second',
+        ', 8 seconds to 10 minutes later, without "c" or "d" in between',
+        '    then "b" at least 1 second later',
         '    then no "e" for 3 days',
         '  for 14 days from then on, or until "f"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("silence", "words"),
+    [
+        ('event = "*"', "then nothing at all for 36 hours"),
+        ('event = ["a", "b"]', 'then no "a" or "b" for 36 hours'),
+        ('event = "*", where = { x = 1 }', "then no event where x is 1, for 36 hours"),
+    ],
+)
+def test_a_silence_is_said_as_what_does_not_happen(silence: str, words: str) -> None:
+    steps = f'{{ event = "a" }}, {{ not = {{ {silence} }}, for = "36h" }}'
+    found = audience(f'sequence = [{steps}]\nhold = "1d"')
+    assert words in in_words(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "who"),
+    [("user", "somebody"), ("account", "an account"), ("session", "a session"),
+     ("email", "an email"), ("user_id", "a user_id")],
+)  # fmt: skip
+def test_who_is_in_has_the_right_article(key: str, who: str) -> None:
+    found = audience(f'event = "a"\nkey = "{key}"')
+    assert in_words(found).startswith(f"{who} is in while this is so:")
 
 
 def test_an_exit_by_condition_has_lines_of_its_own() -> None:
     found = audience('event = "a"\nexit = { any = [{ trait = "x", is = 1 }] }')
 
     assert in_words(found).splitlines()[2:] == [
-        "is out while this is so:",
+        "is kept out while this is so:",
         "  at least one of these:",
         "    trait x is 1",
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from junctor.cli.access import Daemon as Client
 from junctor.cli.audience_access import DaemonAudiences
+from junctor.cli.operate import _audience_lines
 from tests.support.client import until
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, RunningHub, config_text, running_hub
@@ -117,7 +118,7 @@ def test_members_are_listed_with_the_ids_by_which_they_are_known(ask: Junctor) -
 def test_an_explanation_says_in_words_what_is_so_and_by_which_events(ask: Junctor) -> None:
     done = ask("explain", "viewers", "user_id", "ada")
     assert done.code == 0
-    assert done.out.startswith("p-1 is in since ")
+    assert done.out.startswith("p-1 has been in since ")
     assert 'yes   "Viewed" happened at least 2 times in the last 7 days | it is 2' in done.out
     assert "by Viewed v-2 at " in done.out
     found = ask("explain", "viewers", "user_id", "ada", "--json").json
@@ -146,6 +147,21 @@ def test_a_preview_of_a_file_uses_what_the_configuration_defines(
     assert "also in" in done.out
     assert "\x1b" not in done.out
     assert ask("preview", "new.toml", "--name", "new", "--sample", "50%").code == 0
+
+
+def test_a_preview_of_a_python_file_is_one_of_its_audience(ask: Junctor, tmp_path: Path) -> None:
+    text = 'from junctor.audience import *\naudience("new", ~member("viewers") | known("0s"))\n'
+    (tmp_path / "new.py").write_text(text)
+    found = ask("preview", "new.py", "--json").json
+    assert (found["audience"], found["count"], found["population"]) == ("new", 2, 2)
+
+    (tmp_path / "new.py").write_text(text + "audience('bad', event('x').within('soon'))\n")
+    done = ask("preview", "new.py", "--name", "bad")
+    assert done.code == 1
+    assert "new.py line 3" in done.err
+    assert "audiences.bad.within" in done.err
+    (tmp_path / "new.py").write_text("1 / 0")
+    assert "ZeroDivisionError" in ask("preview", "new.py").err
 
 
 def test_a_preview_of_the_configuration_s_own_names_it(ask: Junctor) -> None:
@@ -199,9 +215,21 @@ def test_a_report_shows_goal_shares_and_sizes(ask: Junctor) -> None:
     assert found["outcome"]["entered"] == 1
     out = ask("report", "viewers", "--since", "1h").out
     assert "goals are recorded since " in out
-    assert "1 entered, 1 of them not so long ago" in out
+    assert "\n1 entered\n1 can't be judged yet: their " in out
+    assert "0 of them reached the goal already" in out
+    assert "can be judged: " not in out
     assert "it has no outcome" in ask("report", "gone").out
     assert ask("report", "x").err == "junctor: there is no audience x\n"
+
+
+def test_status_tells_of_degraded_people_where_there_are_any() -> None:
+    found = {
+        "defined": 1, "building": [], "reviewing": False, "failing": {}, "degraded": 2,
+        "due_lag_seconds": 0.0, "error": None,
+    }  # fmt: skip
+    told = _audience_lines(found)["audiences"]
+    assert told == "1 defined; 2 people took too much room since the start and are degraded"
+    assert _audience_lines({**found, "degraded": 0})["audiences"] == "1 defined"
 
 
 def test_status_and_profile_speak_of_audiences(junctor: Junctor, daemon: Daemon) -> None:
@@ -257,7 +285,7 @@ def test_while_the_daemon_is_stopped_its_store_answers(junctor: Junctor, left: P
     viewers = junctor("audiences", "list", "--json").json["audiences"][0]
     assert (viewers["state"], viewers["members"]) == ("stopped", 1)
     assert "ada" in junctor("audiences", "members", "viewers").out
-    assert "is in since" in junctor("audiences", "explain", "viewers", "user_id", "ada").out
+    assert "has been in since" in junctor("audiences", "explain", "viewers", "user_id", "ada").out
     (left.parent / "new.toml").write_text(NEW)
     assert junctor("audiences", "preview", "new.toml").out.startswith("new: 2 of 2\n")
     assert junctor("audiences", "report", "viewers").code == 0

@@ -18,6 +18,7 @@ GOOD: dict[str, Any] = {
     "store": {"path": "data", "retention": {"age": "7d"}},
     "egress": {"allow": ["127.0.0.0/8"]},
     "plugins": [],
+    "audience_files": [],
     "identity": {"identifiers": [{"kind": "user_id", "limit": 1}], "blocked": ["x"]},
     "sources": {"web": {"type": "hook", "settings": {"write_key": {"env": "SECRET"}}}},
     "destinations": {

@@ -139,6 +139,49 @@ sequence = [{ event = "a" }, { event = "$exit" }]
 """
 
 
+def too_soon(loaded: LoadedConfig) -> list[Problem]:
+    return [one for one in loaded.warnings if "is over before anybody enters" in one.message]
+
+
+SILENT = 'sequence = [ { event = "a" }, { not = { event = "b" }, for = "1m" } ]'
+
+
+@pytest.mark.parametrize(
+    ("audience", "path"),
+    [
+        (f'{SILENT}\nhold = "1s"', "audiences.x.hold"),
+        (f'{SILENT}\nwithin = "900ms"', "audiences.x.within"),
+        (f'hold = "500ms"\nwhen = {{ {SILENT}, within = "1h" }}', "audiences.x.hold"),
+        (f'hold = "1d"\nall = [ {{ {SILENT}, hold = "1s" }}, {{ known = "1d" }} ]',
+         "audiences.x.all[0].hold"),
+    ],
+)  # fmt: skip
+def test_a_hold_that_is_over_before_its_silence_is_acted_upon_is_warned_of(
+    load: Load, audience: str, path: str
+) -> None:
+    [warning] = too_soon(load(f"{AROUND}[audiences.x]\n{audience}\n"))
+    assert warning.path == path
+    assert warning.hint == 'make it longer: "10s", or settle_lag shorter'
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        f'{SILENT}\nhold = "2s"',
+        f'{SILENT}\nhold = "2s"\nwithin = "1s"',
+        f'hold = "2s"\nwhen = {{ {SILENT}, within = "1s" }}',
+        'sequence = [ { event = "a" }, { event = "b", within = "1d" } ]\nhold = "1s"',
+    ],
+)
+def test_a_hold_that_outlasts_the_lag_is_not_warned_of(load: Load, audience: str) -> None:
+    assert too_soon(load(f"{AROUND}[audiences.x]\n{audience}\n")) == []
+
+
+def test_without_a_lag_the_shortest_hold_will_do(load: Load) -> None:
+    around = AROUND.replace('exit_idle = "30s"', 'settle_lag = "0s"')
+    assert too_soon(load(f'{around}[audiences.x]\n{SILENT}\nhold = "1ms"\n')) == []
+
+
 def test_a_gap_before_an_exit_wants_a_source_with_heartbeats(load: Load) -> None:
     warnings = load(GAPS).warnings
 

@@ -10,6 +10,7 @@ from structlog.testing import LogCapture
 
 from junctor.config.load import LoadedConfig
 from junctor.host.explain import (
+    BY_SEND,
     DISABLED,
     MESSAGE_ID,
     NOT_SHOWN,
@@ -21,7 +22,7 @@ from junctor.host.explain import (
     explain,
 )
 from junctor.model.profile import Profile
-from junctor.pipeline.route import CONDITION, CONSENT, INTEGRATIONS, NO_ROUTE
+from junctor.pipeline.route import CONDITION, CONSENT, INTEGRATIONS, NO_ROUTE, SILENT
 from junctor.store.port import FoldResult, IdentifierKey
 from junctor.store.sqlite import SqliteStore
 from junctor.testkit.doubles import START, ManualClock, capturing_log
@@ -374,6 +375,91 @@ async def test_conditions_see_the_profile(tmp_path: Path) -> None:
     pro = Profile(2, {"user_id": ["u-1"]}, {"plan": ("pro", 1)})
     assert (await explained(loaded, order(), people=Kept(pro))).routes == {"pro": True}
     assert (await explained(loaded, order())).routes == {"pro": False}
+
+
+def moved(**context: Any) -> dict[str, Any]:
+    """Return the event of an entry into `buyers`, as the hub makes it."""
+    return {
+        "type": "track",
+        "userId": "u-1",
+        "event": "Audience Entered",
+        "messageId": "buyers/entered/1/v/1/1",
+        "properties": {"audience_key": "buyers", "buyers": True, "reason": "event"},
+        "context": {
+            "personas": {
+                "computation_class": "audience",
+                "computation_key": "buyers",
+                "namespace": "junctor",
+            },
+            **context,
+        },
+    }
+
+
+BUYERS = """
+[audiences.buyers]
+event = "Order Completed"
+send = ["crm"]
+"""
+
+
+async def test_an_entry_is_explained_with_whom_the_audience_sends_it_to(tmp_path: Path) -> None:
+    loaded = load(tmp_path, config_text(webhook("crm", CRM) + webhook("idle", CRM) + BUYERS))
+    found = await explained(loaded, moved())
+    assert found.source == "junctor"
+    assert found.destinations == {"crm": True, "idle": False}
+    assert found.reasons == {"crm": BY_SEND.format("buyers"), "idle": NO_ROUTE}
+    assert [request["destination"] for request in found.requests] == ["crm"]
+
+
+async def test_an_entry_takes_the_routes_of_the_hub_and_those_of_all_sources(
+    tmp_path: Path,
+) -> None:
+    routes = "[routes.all]\nto = ['idle']\n[routes.web]\nfrom = ['web']\nto = ['crm']\n"
+    config = webhook("crm", CRM) + webhook("idle", CRM) + routes + BUYERS
+    found = await explained(load(tmp_path, config_text(config)), moved())
+    assert found.routes == {"all": True, "web": False}
+    assert found.reasons == {"crm": BY_SEND.format("buyers")}
+
+
+async def test_an_entry_that_fires_no_trigger_says_so(tmp_path: Path) -> None:
+    loaded = load(tmp_path, config_text(webhook("crm", CRM) + BUYERS))
+    found = await explained(loaded, moved(junctor={"silent": True}))
+    assert found.reasons == {"crm": SILENT}
+
+
+async def test_an_accounts_entry_needs_nobodys_id(tmp_path: Path) -> None:
+    loaded = load(tmp_path, config_text(webhook("crm", CRM) + BUYERS))
+    event = {name: value for name, value in moved().items() if name != "userId"}
+    assert (await explained(loaded, event)).destinations == {"crm": True}
+
+
+async def test_an_event_that_a_source_brings_is_no_entry_of_this_hub(tmp_path: Path) -> None:
+    loaded = load(tmp_path, config_text(webhook("crm", CRM) + BUYERS))
+    found = await explained(loaded, moved(), "web")
+    assert (found.source, found.destinations) == ("web", {"crm": False})
+
+
+async def test_who_is_told_of_an_entry_stands_beside_it(tmp_path: Path) -> None:
+    config = webhook("crm", CRM) + webhook("idle", CRM) + BUYERS
+    (entry,) = (await explained(load(tmp_path, config_text(config)), order())).transitions
+    assert entry == {
+        "audience": "buyers",
+        "subject": "p-7",
+        "entered": True,
+        "reason": "event",
+        "destinations": ["crm"],
+    }
+
+
+async def test_a_signal_is_explained_as_the_hubs_own_if_it_is_named_as_the_source(
+    tmp_path: Path,
+) -> None:
+    routes = "[routes.signals]\nfrom = ['junctor']\nto = ['crm']\n"
+    loaded = load(tmp_path, config_text(webhook("crm", CRM) + routes))
+    event = order(event="signal:rage_click")
+    assert (await explained(loaded, event)).routes == {"signals": False}
+    assert (await explained(loaded, event, "junctor")).routes == {"signals": True}
 
 
 async def test_nothing_is_stored(loaded: LoadedConfig) -> None:

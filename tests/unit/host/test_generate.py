@@ -37,6 +37,20 @@ def test_the_example_loads_as_it_is(tmp_path: Path, registry: Registry) -> None:
     assert loaded.config.destinations["statsig"].delivery.flush_interval == 0.2
 
 
+def test_the_audience_in_comments_loads_beside_the_rest(tmp_path: Path, registry: Registry) -> None:
+    before, heading, block = example().partition("# [audiences.")
+    lines, rest = block.partition("\n\n")[::2]
+    lines = (heading + lines).replace("\n# ", "\n").removeprefix("# ")
+    path = tmp_path / "config.example.toml"
+    path.write_text(f"{before}{lines}\n\n{rest}", encoding="utf-8")
+
+    loaded = load_config(path, registry, ENVIRON)
+
+    assert list(loaded.warnings) == []
+    [evaluating] = loaded.definitions.audiences
+    assert (evaluating.name, evaluating.send) == ("evaluating", ("crm",))
+
+
 def test_the_keys_in_comments_are_all_there_are_with_their_defaults() -> None:
     commented = [
         line.removeprefix("# ") for line in example().splitlines() if line.startswith("# ")

@@ -321,6 +321,25 @@ def test_who_is_deleted_leaves_and_does_not_come_back() -> None:
     assert town.members == set(), "it begins anew"
 
 
+def test_what_is_keyed_by_an_identifier_goes_with_its_person_and_accounts_stay() -> None:
+    by_user = HOT.replace("[audiences.hot]", '[audiences.hot]\nkey = "user_id"')
+    town = Lively(by_user + BIG)
+    for who in ("ada", "ada", "bob", "bob"):
+        town.does(who, "Seen", context={"groupId": "acme"})
+    assert {key for key in town.state.others} == {"user_id:ada", "user_id:bob", "account:acme"}
+    town.happens({"type": "delete", "userId": "ada"})
+    assert {key for key in town.state.others} == {"user_id:bob", "account:acme"}
+    assert town.members == {("hot", "user_id:bob")}
+    assert [(who, entered) for who, _, entered, *_ in town.told][-1] == ("ada", False)
+    town.happens(
+        {"type": "delete", "userId": "bob"},
+        {"type": "track", "userId": "bob", "event": "Seen"},
+    )
+    assert town.members == set(), "it begins anew, in the same batch, too"
+    town.does("bob", "Seen")
+    assert town.members == {("hot", "user_id:bob")}
+
+
 # -- signals and exits -----------------------------------------------------------------------------
 
 
@@ -367,10 +386,25 @@ def test_an_exit_is_explicit_or_a_silence_of_heartbeats() -> None:
     assert town.members == {("left", "1/s")}
     assert [body["event"] for body in town.made] == ["$exit", "Audience Entered"]
     assert town.made[0]["timestamp"] == "2023-11-14T22:13:20.000Z"
+    assert town.made[1]["timestamp"] == "2023-11-14T22:13:50.000Z", "when the silence was over"
+    assert town.made[1]["properties"]["reason"] == "time"
     town = Lively(left)
     town.does("ada", "view", **session)
     town.passes(HOUR)
     assert town.members == set(), "a silence without heartbeats is no gap"
+
+
+def test_an_exit_by_silence_is_entered_by_when_the_silence_was_over_however_late() -> None:
+    town = Lively(
+        '[audiences.left]\nkey = "session"\nsequence = [{ event = "view" }, '
+        '{ event = "$exit", within = "30s" }]\nhold = "1d"\nsettle = "10s"\n',
+        idles={"web": 30 * SECOND},
+    )
+    town.does("ada", "view", context={"sessionId": "s"})
+    town.passes(2 * HOUR)  # the hub was down
+    entry = town.made[-1]
+    assert entry["timestamp"] == "2023-11-14T22:14:00.000Z", "30 s of silence, and 10 to settle"
+    assert entry["properties"]["reason"] == "time"
 
 
 def test_sessions_of_one_person_are_apart_and_the_seventeenth_ends_one() -> None:

@@ -1,6 +1,7 @@
 """New definitions come into service: from the log, beside live events, across crashes and edits."""
 
 import os
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -58,6 +59,14 @@ def test_a_new_audience_has_the_members_that_the_log_gives_it() -> None:
     ]  # fmt: skip
     town.passes(8 * DAY)
     assert town.members == set()
+
+
+def test_an_old_record_that_can_not_be_read_stops_no_build() -> None:
+    town = lived()
+    town.log[0] = replace(town.log[0], json=b'["of another time"]', body=None)
+    redefined(town, HOT)
+    assert town.members
+    assert town.backfill.done
 
 
 def test_an_audience_that_rests_on_absence_finds_everybody_by_review() -> None:
@@ -124,7 +133,7 @@ def test_the_old_version_serves_until_the_new_one_takes_over() -> None:
     assert town.told[-1][1:3] == ("hot", False)
 
 
-def test_another_window_needs_no_reading_of_the_log() -> None:
+def test_another_window_of_a_count_needs_no_reading_of_the_log() -> None:
     town = lived(HOT)
     town.sleeps(20 * DAY)
     town.starts(HOT.replace("7d", "30d"))
@@ -140,6 +149,22 @@ def test_a_lower_count_needs_no_reading_of_the_log_and_a_higher_one_does() -> No
     town.builds()
     town.starts(HOT.replace(">=3", ">=4"))
     assert town.backfill.building
+
+
+def test_another_window_of_a_sum_is_built_and_counts_nothing_twice() -> None:
+    spender = (
+        '[audiences.spender]\nevent = "Paid"\nsum = { prop = "amount", is = 600 }\nwithin = "1d"\n'
+    )
+    for window, inside in (("2d", {"spender"}), ("30d", {"spender"}), ("12h", set())):
+        town = Lively(spender)
+        for payment in range(600):
+            town.sleeps(payment * SECOND)
+            town.does("ada", "Paid", {"amount": 1})
+        town.sleeps(20 * HOUR)
+        town.starts(spender.replace("1d", window))
+        assert town.backfill.building
+        town.builds()
+        assert town.inside("ada") == inside, window
 
 
 def test_without_backfill_an_audience_begins_with_what_comes() -> None:
@@ -249,6 +274,18 @@ def test_a_change_taken_back_half_way_leaves_what_serves_alone() -> None:
         town.builds()
         assert town.inside("ada") == {"hot"}
         assert town.figure("ada", "points") == 4
+
+
+def test_a_build_that_was_given_up_is_not_resumed_without_what_came_since() -> None:
+    for steps in range(8):
+        town = lived(times=4)
+        town.starts(POINTS + HOT)
+        town.builds(steps)
+        town.starts(NOTHING)
+        town.does("ada", "Seen")
+        redefined(town, POINTS + HOT)
+        assert (town.figure("ada", "points"), town.figure("bob", "points")) == (5, 4), steps
+        assert BUILD not in town.state.noted
 
 
 def test_stale_states_do_not_come_back_by_a_merge_while_they_are_dropped() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,3 +59,14 @@ def test_what_is_no_longer_in_the_log_is_left_out() -> None:
     log = [record(offset, 0, 0, str(offset)) for offset in (3, 4)]
     found = finish(stage_of(log).events_at([1, 3, 4]))
     assert {place: one.offset for place, one in found.items()} == {3: 3, 4: 4}
+
+
+@pytest.mark.parametrize(
+    "json", [b"[]", b"null", b'{"type":', b'{"timestamp": {}, "userId": "\xff"}']
+)
+def test_a_record_that_can_not_be_read_hides_no_other(json: bytes) -> None:
+    log = [record(3, 0, 0, "b"), Record(4, "web", "m-x", T0, False, json), record(5, 0, 0, "a")]
+    stage = stage_of(log)
+    found = finish(stage.events_at([3, 4, 5]))
+    assert {place: one.message_id for place, one in found.items()} == {3: "m-a", 5: "m-b"}
+    assert finish(stage.bodies([3, 4, 5])).keys() == {3, 5}

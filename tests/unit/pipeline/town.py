@@ -88,7 +88,9 @@ class MemoryState:
                 self.people[id] = profile.encode()
                 self.behaviors[id] = profile.behavior, profile.due
         for name, subject in result.subjects.items():
-            if subject is not None:
+            if subject is None:
+                self.others.pop(name, None)
+            else:
                 self.others[name] = subject.encode(), subject.behavior, subject.due
         for name, note in result.notes.items():
             if note is None:
@@ -239,8 +241,9 @@ async def fold_in_batches(
     sizes = iter(sizes)
     while first < len(log):
         size = next(sizes, len(log))
-        await flow.fold(log[first : first + size], log[first - 1].offset if first else 0)
-        first += size
+        previous = log[first - 1].offset if first else 0
+        reached = await flow.fold(log[first : first + size], previous)
+        first = next(place for place, one in enumerate(log, 1) if one.offset == reached)
     return [item for batch in batches[before:] for item in batch.events]
 
 

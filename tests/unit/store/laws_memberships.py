@@ -68,6 +68,49 @@ class MembershipLaws:
         assert await memberships.session_owners("old") == []
         assert await memberships.session_owners("new") == [1]
 
+    async def test_transitions_are_numbered_as_they_are_stored_and_no_number_comes_twice(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        day = 86_400_000
+        rows = [moved("buyers", 1, n) for n in range(3)]
+        await store.state.commit(FoldResult(1, transitions=rows[:2]))
+        await store.state.commit(FoldResult(2, transitions=rows[2:]))
+        first, second, third = (row.id for row in rows)
+        assert 0 < first < second < third
+        assert [row.id for row in await store.memberships.transitions("buyers", 0, 2**60)] == [
+            first, second, third,
+        ]  # fmt: skip
+        await store.maintain(T0 + 500 * day)
+        assert await store.memberships.transitions("buyers", 0, 2**60) == []
+        store = await reopen()
+        lookup = store.lookup()
+        assert await lookup.newest_transition() == third
+        later = moved("buyers", 1, 4)
+        await store.state.commit(FoldResult(3, transitions=[later]))
+        assert later.id > third
+        assert await lookup.newest_transition() == later.id
+        await lookup.close()
+
+    async def test_one_who_listens_is_told_what_came_behind_a_number(self, store: Store) -> None:
+        lookup = store.lookup()
+        assert await lookup.newest_transition() == 0
+        merge = Merge(2, T0, 1, 2, b"", b"")
+        rows = [
+            moved("buyers", 1, 9), moved("buyers", 2, 1), moved("visits", 2, 2, subject="2/s"),
+            moved("teams", 0, 3, subject="account:acme"), moved("buyers", 3, 4),
+        ]  # fmt: skip
+        await store.state.commit(FoldResult(1, profiles={1: Profile(1)}, transitions=rows))
+        assert await lookup.transitions_of(1, None, 0, 10) == rows[:1]
+        await store.state.commit(FoldResult(2, profiles={2: None}, merges=[merge]))
+        assert await lookup.transitions_of(1, None, 0, 10) == rows[:3]
+        assert await lookup.transitions_of(1, None, rows[0].id, 10) == rows[1:3]
+        assert await lookup.transitions_of(1, None, 0, 2) == rows[1:3], "the newest, in order"
+        assert await lookup.transitions_of(1, "s", 0, 10) == rows[2:3]
+        assert await lookup.transitions_of(1, "t", 0, 10) == []
+        assert await lookup.transitions_of("account:acme", None, 0, 10) == rows[3:4]
+        assert await lookup.transitions_of("account:acme", None, rows[3].id, 10) == []
+        await lookup.close()
+
     async def test_transitions_are_read_by_time_and_piece_by_piece(self, store: Store) -> None:
         rows = [moved("buyers", n, n // 3, entered=n % 2 == 0) for n in range(10)]
         others = [moved("loyal", n, n) for n in range(10)]
@@ -106,6 +149,68 @@ class MembershipLaws:
         assert await store.memberships.goals("buyers", None, 10) == [reached(1, 5), reached(1, 6)]
         assert await store.memberships.session_owners("s") == [1]
         assert await store.memberships.members("buyers", "", 10) == []
+
+    async def test_who_is_deleted_leaves_counts_and_no_name(self, store: Store) -> None:
+        rows = [
+            moved("buyers", 2, 1), moved("buyers", 3, 2), moved("loyal", 3, 2, subject="3/s-1"),
+            moved("loyal", 3, 3, subject="3/s-2"), moved("buyers", 4, 4),
+            moved("loyal", 3, 5, subject="3/s-1", entered=False),
+        ]  # fmt: skip
+        await store.state.commit(
+            FoldResult(
+                1, profiles={id: Profile(id) for id in (2, 3, 4)}, transitions=rows,
+                goals=[reached(2, 5), reached(3, 6), reached(4, 7)],
+                sessions={("s-1", 3): T0, ("s-1", 4): T0},
+            )
+        )  # fmt: skip
+        merge = Merge(8, T0, 2, 3, b"", b"")
+        await store.state.commit(FoldResult(2, profiles={3: None}, merges=[merge]))
+        assert {row.profile for row in await self._all(store)} == {2, 3, 4}, "a merge deletes none"
+        left = moved("buyers", 2, 9, entered=False)
+        await store.state.commit(FoldResult(3, profiles={2: None}, transitions=[left]))
+        memberships = store.memberships
+        assert await memberships.goals("buyers", None, 10) == [reached(4, 7)]
+        assert await memberships.session_owners("s-1") == [4]
+        assert await memberships.members("buyers", "", 10) == [Member("4", T0 + 4)]
+        moves = await self._all(store)
+        assert [(row.audience, row.at - T0, row.entered) for row in moves] == [
+            ("buyers", 1, True), ("buyers", 2, True), ("buyers", 4, True), ("buyers", 9, False),
+            ("loyal", 2, True), ("loyal", 3, True), ("loyal", 5, False),
+        ]  # fmt: skip
+        one, two, kept, end, begun, other, ended = (row.subject for row in moves)
+        assert kept == "4"
+        assert one == two == end
+        assert begun == ended
+        assert len({one, begun, other}) == 3
+        assert all(row.profile == 0 for row in moves if row.subject != kept)
+        assert not [row for row in moves if "s-" in row.subject]
+
+    async def test_a_subject_is_removed_with_its_name(self, store: Store) -> None:
+        key = "user_id:ada"
+        rows = [moved("buyers", 0, n, subject=key, entered=n == 1) for n in (1, 2)]
+        others = [moved("buyers", 0, 3, subject="user_id:bob")]
+        await store.state.commit(
+            FoldResult(1, transitions=[*rows, *others], subjects={key: Profile(0)})
+        )
+        await store.state.commit(FoldResult(2, subjects={key: None}))
+        assert await store.state.subjects([key]) == {}
+        moves = await store.memberships.transitions("buyers", 0, 2**60)
+        assert moves[0].subject == moves[1].subject != key
+        assert moves[2] == others[0]
+        assert await store.memberships.sizes() == {"buyers": 1}
+
+    async def _all(self, store: Store) -> list[TransitionRow]:
+        names = ("buyers", "loyal")
+        return [
+            row for name in names for row in await store.memberships.transitions(name, 0, 2**60)
+        ]
+
+    async def test_the_owners_of_a_session_are_the_ten_last_seen(self, store: Store) -> None:
+        seen = {("s", id): T0 + id * 7 % 40 for id in range(1, 40)}
+        await store.state.commit(FoldResult(1, sessions={**seen, ("t", 50): T0 + 99}))
+        owners = await store.memberships.session_owners("s")
+        newest = sorted(seen, key=lambda one: (seen[one], one[1]), reverse=True)
+        assert owners == [id for _, id in newest[:10]]
 
     async def test_everybody_is_read_in_order_and_is_the_reader_s_own(self, store: Store) -> None:
         people = {

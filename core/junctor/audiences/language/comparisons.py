@@ -2,7 +2,6 @@
 
 import math
 import re
-import warnings
 from collections.abc import Container, Mapping
 from datetime import date, time
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from junctor.audiences.comparison import (
     Scalar,
 )
 from junctor.audiences.language.refusal import Refusal
+from junctor.audiences.regex import RegexError, compile_regex
 from junctor.fql.values import is_number
 from junctor.model.problems import suggest
 
@@ -79,7 +79,7 @@ def _any_of(raw: list[Any], steps: Container[str]) -> AnyOf:
     if sum(isinstance(item, Compare) and item.op == "ne" for item in items) > 1:
         raise Refusal(
             "a list is any-of: with several `!=` every value fits",
-            'to leave several out write { re = "^(?!(a|b)$)" }, or none = [ … ] around it',
+            "to leave several out write none = [ … ] around the condition",
         )
     return AnyOf(tuple(items))
 
@@ -123,17 +123,11 @@ def _regex(pattern: Any) -> Regex:
     if not isinstance(pattern, str):
         raise Refusal("must be a regular expression, as text")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(pattern)
-    except re.error as error:
-        where = "" if error.pos is None else f" (at character {error.pos + 1})"
-        message = f"is no regular expression{where}"
-        hint = "in TOML write it in single quotes, then backslashes stay"
-        raise Refusal(message, hint) from None
-    except (Warning, RecursionError, OverflowError):
-        hint = r"write a plain `[` as `\[`, and keep it simple"
-        raise Refusal("is an ambiguous regular expression", hint) from None
+        compile_regex(pattern)
+    except RegexError as error:
+        where = "" if error.position is None else f" (at character {error.position})"
+        message = f"is no regular expression{where}: {error.reason}"
+        raise Refusal(message, error.mend) from None
     return Regex(pattern)
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from junctor.audiences.comparison import Scalar
 from junctor.audiences.language import figures
-from junctor.audiences.language.events import read_pattern
+from junctor.audiences.language.events import EXAMPLE, read_pattern, read_plain_pattern
 from junctor.audiences.language.refusal import Refusal
 from junctor.audiences.language.sequences import read_sequence
 from junctor.audiences.language.table import Table, number
@@ -20,13 +20,16 @@ from junctor.audiences.nodes import (
 _MOST_COUNTED: Final = 256
 _SET: Final = '{ event = "Checkout Step Viewed", to = "$step" }'
 _RULE: Final = '{ add = 5, event = "Demo Replayed" }'
+_ONLY_READ: Final = "an event that a function reads has a name and `where`"
 _NO_WINDOWS: Final = "a rule has no windows and counts: each event adds by itself"
 
 
 def read_signal(name: str, table: Table) -> Signal | None:
     """Return a signal, None if something is wrong."""
     before = len(table.notes.problems)
-    if _is_sequence(table):
+    if table.has("function"):
+        signal = _function(name, table)
+    elif _is_sequence(table):
         sequence = read_sequence(table)
         hint = "it goes with `event`"
         table.close({"hold": "a signal is momentary", "count": hint, "where": hint})
@@ -41,6 +44,17 @@ def read_signal(name: str, table: Table) -> Signal | None:
         table.close({"hold": "a signal is momentary"})
         signal = Signal(name, pattern, count or 1, within, same)
     return signal if len(table.notes.problems) == before else None
+
+
+def _function(name: str, table: Table) -> Signal:
+    """Return a signal that is a function in Python, as `junctor.audience.signal` writes it."""
+    version = table.filled("function")
+    reads = [read_plain_pattern(inner, _ONLY_READ) for inner in table.tables("reads", EXAMPLE)]
+    table.require("within", 'say how far back it looks: within = "10m"')
+    within = table.duration("within")
+    table.close()
+    patterns = tuple(pattern for pattern in reads if pattern is not None)
+    return Signal(name, within=within, function=version, reads=patterns)
 
 
 def _is_sequence(table: Table) -> bool:

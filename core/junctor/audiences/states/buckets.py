@@ -1,123 +1,124 @@
 """Counts, sums, minima, maxima of events of which there may be many.
 
-As long as they are few they are kept one by one: `[at, rank]`, or `[at, rank, number]`. Of many,
-the older ones become one entry a slot of time: that of its newest event, with a total `[n]`, or
-`[n, sums, low, high]`, in place of the number. `sums` are floats that together are the exact sum.
+As long as they are few they are kept one by one. Of many, the older ones become one entry a slot of
+time, with a total; without a window all become one.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import fsum
-from typing import Any, Final
+from typing import Final
 
 from junctor.audiences.canonical import fingerprint
-from junctor.audiences.leaf import State
-from junctor.audiences.nodes import Pattern
-from junctor.audiences.seen import Seen
-from junctor.audiences.states.readings import Number
-from junctor.audiences.states.times import MOST, SLACK, Entries, Entry, place
+from junctor.audiences.leaf import NEVER, State
+from junctor.audiences.states.times import (
+    AHEAD_MS,
+    MOST,
+    SLACK,
+    Entries,
+    EntriesKind,
+    Entry,
+    order,
+    place,
+)
+from junctor.audiences.states.totals import Joining, has_too_many, joining, start
 
 SLOTS: Final = 64
-"""Slots in the longest window, at least."""
+"""Slots in the window, at least."""
+MOST_STRETCHES: Final = 8
+"""Stretches of time kept, the newest: the others are forgotten for good."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """What counts and sums are made of: events, or their numbers, from `since` to before `until`.
+class Totals(EntriesKind):
+    """The total of all there ever was, or since there was nothing for `ttl` (milliseconds).
 
-    Events without a number do not count where numbers are read.
+    The state is one entry, in a list. With `ttl` it is one a stretch of time, with its start; the
+    time from one to the next is at least `ttl`, so that a late event can join two of them. Values
+    as they are (`Json`) can be kept with `ttl` only; without, `First` keeps the earliest.
     """
 
-    pattern: Pattern
-    reading: Number | None = None
-    since: int | None = None
-    until: int | None = None
-
-    @property
-    def patterns(self) -> tuple[Pattern, ...]:
-        """See Kind."""
-        return (self.pattern,)
+    ttl: int = NEVER
 
     @cached_property
-    def key(self) -> str:
-        """See Kind."""
-        name = type(self).__name__
-        return fingerprint(name, self.pattern, self.reading, self.since, self.until)
-
-    def entry(self, seen: Seen) -> Entry | None:
-        """Return what is kept of an event, None if it does not count."""
-        if (self.since is not None and seen.at < self.since) or (
-            self.until is not None and seen.at >= self.until
-        ):
-            return None
-        if self.reading is None:
-            return [seen.at, seen.rank]
-        value = self.reading(seen)
-        return None if value is None else [seen.at, seen.rank, value]
-
-
-@dataclass(frozen=True)
-class Totals(Material):
-    """The total of all there ever was, always exact. The state is one entry, in a list."""
-
-    @property
-    def size(self) -> int:
-        """See Kind."""
-        return 1
-
-    def add(self, state: State | None, seen: Seen, matched: int) -> State:
-        """See Kind. Of events that come twice only the newest is known again."""
-        entry = self.entry(seen)
-        if entry is None or (state and state[0][:2] == entry[:2]):
-            return state
-        return [joined([*(state or ()), entry])]
+    def _total(self) -> Joining:
+        return joining(self.reading)
 
     def merge(self, one: State, other: State) -> State:
         """See Kind."""
-        return [joined([*one, *other])]
+        stretches: Entries = []
+        for entry in sorted([*one, *other], key=start):
+            if stretches and start(entry) - stretches[-1][0] < self.ttl:
+                stretches[-1] = self._joined(stretches[-1], entry)
+            else:
+                stretches.append(entry)
+        return stretches[-MOST_STRETCHES:]
+
+    def keep(self, entries: Entries, entry: Entry) -> None:
+        """See EntriesKind. Of events that come twice only the newest is known again."""
+        last = entries[-1]
+        if last[:2] == entry[:2]:
+            return
+        if self.ttl == NEVER or start(last) <= entry[0] < last[0] + self.ttl:
+            entries[-1] = self._joined(last, entry)
+        else:
+            entries[:] = self.merge(entries, [entry])
+
+    def _joined(self, one: Entry, other: Entry) -> Entry:
+        """Return the entry of two, of which `one` began first."""
+        joined = self._total([one, other])
+        return joined if self.ttl == NEVER else [*joined, start(one)]
 
     def degraded(self, state: State) -> bool:
-        """See Kind: never."""
-        return False
+        """See Kind: there were too many values to count each."""
+        return has_too_many(state[-1])
 
 
 @dataclass(frozen=True)
-class Buckets(Material):
+class Buckets(EntriesKind):
     """Events not older than `size` (milliseconds) before the newest.
 
     The newest 256 are kept one by one, the others in slots, which lie fixed in time: a state does
     not depend on the order of events. Events that come twice are known again while they are kept
     one by one. The state is entries, those of slots first.
+
+    Windows of another length have a state of their own. The slots of a longer one would be too wide
+    for a shorter, and what is in slots already can't be read from the log once more.
     """
 
-    size: int = 0
+    @cached_property
+    def key(self) -> str:
+        """See Kind."""
+        return fingerprint(self)
 
     @cached_property
     def width(self) -> int:
-        """Milliseconds of a slot: a power of two, so that slots of one width fit into another's."""
+        """Milliseconds of a slot, a power of two."""
         return 1 << max((self.size // SLOTS).bit_length() - 1, 0)
 
-    def add(self, state: State | None, seen: Seen, matched: int) -> State:
-        """See Kind."""
-        entry = self.entry(seen)
-        if entry is None:
-            return state
-        entries: Entries = [] if state is None else state
+    @cached_property
+    def _slack(self) -> int:
+        """The slack of slots: less for short windows, of which there would be very many."""
+        return min(SLACK, max(self.size, AHEAD_MS))
+
+    @cached_property
+    def _join(self) -> Joining:
+        return joining(self.reading)
+
+    def keep(self, entries: Entries, entry: Entry) -> None:
+        """See EntriesKind."""
         at = place(entries, entry)
         if at is None:
-            return entries
+            return
         entries.insert(at, entry)
         if len(entries) > MOST:
             self._put_in_slot(entries, min(at, len(entries) - MOST - 1))
         self._trim(entries)
-        return entries
 
     def merge(self, one: State, other: State) -> State:
         """See Kind."""
         single = one[-MOST:] + other[-MOST:]
-        single.sort(key=_order)
+        single.sort(key=order)
         single = [
             entry
             for entry, before in zip(single, [None, *single], strict=False)
@@ -125,15 +126,15 @@ class Buckets(Material):
         ]
         older = one[:-MOST] + other[:-MOST] + single[:-MOST]
         slots: dict[int, Entries] = {}
-        for entry in sorted(older, key=_order):
+        for entry in sorted(older, key=order):
             slots.setdefault(entry[0] // self.width, []).append(entry)
-        entries = [*map(joined, slots.values()), *single[-MOST:]]
+        entries = [*map(self._join, slots.values()), *single[-MOST:]]
         self._trim(entries)
         return entries
 
     def degraded(self, state: State) -> bool:
-        """See Kind: there are slots."""
-        return len(state) > MOST
+        """See Kind: the window has slots."""
+        return len(state) > MOST and state[-MOST - 1][0] > state[-1][0] - self.size
 
     def _put_in_slot(self, entries: Entries, index: int) -> None:
         """Join the entry at `index`, which belongs to the older ones, with those of its slot."""
@@ -144,83 +145,15 @@ class Buckets(Material):
         if last < len(entries) - MOST and entries[last][0] // self.width == slot:
             last += 1
         if last - first > 1:
-            entries[first:last] = [joined(entries[first:last])]
+            entries[first:last] = [self._join(entries[first:last])]
 
     def _trim(self, entries: Entries) -> None:
-        """Let go of slots that no window reaches, as wholes."""
-        slot = (entries[-1][0] - self.size - SLACK) // self.width
-        if entries[0][0] // self.width < slot:
-            del entries[: bisect_left(entries, [slot * self.width])]
+        """Let go of what is out of reach: of slots as wholes, and of what is long past."""
+        reached = entries[-1][0] - self.size
+        if len(entries) > MOST:
+            self._drop(entries, reached - self._slack, len(entries) - MOST)
+        self._drop(entries, reached - SLACK, len(entries))
 
-
-def _order(entry: Entry) -> tuple[int, int]:
-    return entry[0], entry[1]
-
-
-def exact_sum(numbers: Iterable[float]) -> list[float]:
-    """Return a sum without any rounding: floats of which each corrects those before it.
-
-    It is the same whatever the order of `numbers`. `fsum` makes one float of it.
-    """
-    rest = list(numbers)
-    parts = []
-    while total := fsum(rest):
-        parts.append(total)
-        rest.append(-total)
-    return parts
-
-
-def joined(entries: Entries) -> Entry:
-    """Return one entry with the total of several, which are of the same sort."""
-    if len(entries) == 1:
-        return entries[0]
-    at, rank = max(map(_order, entries))
-    totals = [_total(entry) for entry in entries]
-    count = sum(total[0] for total in totals)
-    if len(totals[0]) == 1:
-        return [at, rank, [count]]
-    low, high = min(total[2] for total in totals), max(total[3] for total in totals)
-    return [at, rank, [count, exact_sum(_summands(entries)), low, high]]
-
-
-def _total(entry: Entry) -> list[Any]:
-    if len(entry) == 2:
-        return [1]
-    value = entry[2]
-    return value if type(value) is list else [1, [value], value, value]
-
-
-def _summands(entries: Sequence[Entry]) -> list[float]:
-    found: list[float] = []
-    for entry in entries:
-        value = entry[2]
-        if type(value) is list:
-            found += value[1]
-        else:
-            found.append(value)
-    return found
-
-
-def count_of(entries: Sequence[Entry]) -> int:
-    """Return how many events the entries stand for."""
-    return sum(entry[2][0] if len(entry) > 2 and type(entry[2]) is list else 1 for entry in entries)
-
-
-def sum_of(entries: Sequence[Entry]) -> float:
-    """Return the sum of their numbers, 0 without any."""
-    return fsum(_summands(entries))
-
-
-def average_of(entries: Sequence[Entry]) -> float | None:
-    """Return the mean of their numbers, None without any."""
-    return sum_of(entries) / count_of(entries) if entries else None
-
-
-def least_of(entries: Sequence[Entry]) -> float | None:
-    """Return the least of their numbers, None without any."""
-    return min((_total(entry)[2] for entry in entries), default=None)
-
-
-def greatest_of(entries: Sequence[Entry]) -> float | None:
-    """Return the greatest of their numbers, None without any."""
-    return max((_total(entry)[3] for entry in entries), default=None)
+    def _drop(self, entries: Entries, before: int, most: int) -> None:
+        if entries[0][0] < (first := before // self.width * self.width):
+            del entries[: bisect_left(entries, [first], 0, most)]

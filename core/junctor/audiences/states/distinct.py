@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from junctor.audiences.states.times import Entries, Entry, Times, place
+from junctor.audiences.states.times import Entries, Entry, Times, Whole
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Distinct(Times):
                     return
                 del entries[index]
                 break
-        at = place(entries, entry)
-        if at is not None:
-            entries.insert(at, entry)
-        if len(entries) > self.size:
-            del entries[: len(entries) - self.size]
+        super().keep(entries, entry)
+
+
+@dataclass(frozen=True)
+class DistinctWithin(Distinct, Whole):
+    """The values seen last, those of not longer than `size` (milliseconds) before the newest."""

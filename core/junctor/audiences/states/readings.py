@@ -1,51 +1,72 @@
-"""What is read off an event that is to be counted: nothing to count it, or a figure's material."""
+"""What is read off an event: what is counted apart, added up, or kept as it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from junctor.audiences.canonical import digest
-from junctor.audiences.seen import Reader, Seen, reader
+from junctor.audiences.nodes import Prop
+from junctor.audiences.props import prop_reader
+from junctor.audiences.seen import Seen, reader
 from junctor.audiences.states.days import LocalDays
-from junctor.fql.values import is_number
-
-GREATEST: Final = 1e200
-"""Numbers beyond it, either side of zero, count as none: their sums would not be finite."""
+from junctor.audiences.states.scalars import Plain, number, scalar, text, whole
 
 
 @dataclass(frozen=True)
-class Number:
-    """The number at `prop`; texts and booleans are none."""
+class _OfProperty:
+    """Something of the value at a path, or of a property as attributes know it."""
 
-    prop: str
+    prop: str | Prop
 
     @cached_property
-    def _value(self) -> Reader:
-        return reader(self.prop)
+    def _value(self) -> Callable[[Seen], Any]:
+        if isinstance(self.prop, Prop):
+            return prop_reader(self.prop)
+        read = reader(self.prop)
+        return lambda seen: read(seen.body)
+
+
+class Number(_OfProperty):
+    """The number; texts and booleans are none."""
 
     def __call__(self, seen: Seen) -> int | float | None:
         """Return the number, None where there is none."""
-        value: Any = self._value(seen.body)
-        if not is_number(value) or not -GREATEST <= value <= GREATEST:
-            return None
-        number = float(value)
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        return number(self._value(seen))
 
 
-@dataclass(frozen=True)
-class Value:
-    """A digest of the value at `prop`."""
-
-    prop: str
-
-    @cached_property
-    def _value(self) -> Reader:
-        return reader(self.prop)
+class Value(_OfProperty):
+    """A digest of the value: enough to tell it from others."""
 
     def __call__(self, seen: Seen) -> str | None:
         """Return the digest, None where there is no value."""
-        value = self._value(seen.body)
+        value = self._value(seen)
         return None if value is None else digest(value)
+
+
+class Scalar(_OfProperty):
+    """A text, number or boolean."""
+
+    def __call__(self, seen: Seen) -> Plain | None:
+        """Return the value, None where there is none of these."""
+        return scalar(self._value(seen))
+
+
+class Label(_OfProperty):
+    """A text, number or boolean as JSON, so that each is equal to itself only."""
+
+    def __call__(self, seen: Seen) -> str | None:
+        """Return the JSON, None where there is none of these."""
+        value = scalar(self._value(seen))
+        return None if value is None else text(value)
+
+
+class Json(_OfProperty):
+    """The value as it is."""
+
+    def __call__(self, seen: Seen) -> Any:
+        """Return the value, None where there is none or it is too long."""
+        return whole(self._value(seen))
 
 
 @dataclass(frozen=True)
@@ -63,4 +84,4 @@ class Day:
         return self._days.number(seen.at)
 
 
-Reading = Number | Value | Day
+Reading = Number | Value | Scalar | Label | Json | Day

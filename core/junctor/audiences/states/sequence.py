@@ -12,13 +12,11 @@ from junctor.audiences.canonical import digest, fingerprint
 from junctor.audiences.leaf import NEVER, Facts, Kind, State, States, Verdict
 from junctor.audiences.nodes import Pattern, Sequence, SequenceCondition
 from junctor.audiences.seen import Seen, reader
-from junctor.audiences.states.newest import Moment, NewestKind
 from junctor.audiences.states.sequence_log import Keeping
 from junctor.audiences.states.sequence_match import match, trace
 from junctor.audiences.states.sequence_plan import Log, Plan, planned
+from junctor.audiences.states.times import AHEAD_MS, Moment, Times, newest
 
-AHEAD_MS: Final = 60_000
-"""How far the newest event may lie in the future."""
 LONGEST_TEXT: Final = 64
 """Characters of a text that is kept as it is; of a longer one its beginning, and its digest."""
 _BEGINNING: Final = 60
@@ -130,7 +128,7 @@ class SequenceLeaf:
         """
         self._hold = condition.hold
         self._sequence = SequenceKind(condition.sequence, keep=condition.hold)
-        self._exit = NewestKind(condition.exit) if condition.exit is not None else None
+        self._exit = Times(condition.exit) if condition.exit is not None else None
         self._silent = condition.sequence.silence is not None
         self._exit_key = self._exit.key if self._exit is not None else ""
 
@@ -166,7 +164,7 @@ class SequenceLeaf:
     def _standing(self, states: States) -> list[Completion]:
         """Return the completions that no exit followed, in order."""
         found = self._sequence.completions(states.get(self._sequence.key))
-        left = self._exit.newest(states.get(self._exit_key)) if self._exit is not None else None
+        left = newest(states.get(self._exit_key))
         return [one for one in found if left is None or not self._ended(one, left)]
 
     def _ended(self, completion: Completion, left: Moment) -> bool:

@@ -4,10 +4,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from junctor.model.membership import TransitionRow
 from junctor.model.profile import Profile
 from junctor.store.port import IdentifierKey
 from junctor.store.sqlite.memberships import load_subjects, session_owners
 from junctor.store.sqlite.state import load_profiles, stored_profile
+from junctor.store.sqlite.transitions import newest_transition, transitions_of
 from junctor.store.sqlite.writer import select_in
 
 _FIND: Final = (
@@ -52,6 +54,16 @@ class SqliteLookup:
     async def session_owners(self, session: str) -> list[int]:
         """See Lookup."""
         return session_owners(self._reader, session)
+
+    async def newest_transition(self) -> int:
+        """See Lookup."""
+        return newest_transition(self._reader)
+
+    async def transitions_of(
+        self, who: int | str, session: str | None, after: int, limit: int
+    ) -> list[TransitionRow]:
+        """See Lookup."""
+        return transitions_of(self._reader, who, session, after, limit)
 
     async def close(self) -> None:
         """See Lookup."""

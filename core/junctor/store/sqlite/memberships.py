@@ -10,9 +10,8 @@ from typing import Any
 from junctor.model.membership import Goal, Member, TransitionRow
 from junctor.model.profile import Profile
 from junctor.store.port import FoldResult, StoreUnavailable
+from junctor.store.sqlite.transitions import COLUMNS, made, number
 from junctor.store.sqlite.writer import insert_rows, select_in
-
-_TRANSITION = "audience, version, subject, profile, at, entered, reason"
 
 
 def write_behavior(
@@ -37,18 +36,25 @@ def write_behavior(
         (r.audience, r.version, r.subject, r.profile, r.at, r.entered, r.reason)
         for r in result.transitions
     ]
-    insert_rows(connection, f"insert into transitions ({_TRANSITION})", rows)
+    if rows:
+        insert_rows(connection, f"insert into transitions ({COLUMNS})", rows)
+        number(connection, result.transitions)
     goals = [(g.audience, g.profile, g.offset, g.at, g.value) for g in result.goals]
     insert_rows(connection, "insert or ignore into goals", goals)
     sessions = [(id, profile, at) for (id, profile), at in result.sessions.items()]
     insert_rows(connection, "insert or replace into sessions", sessions)
     insert_rows(connection, "insert or replace into subjects", subjects)
     # Last: what was noted of somebody in this batch goes the same way as what was known before.
+    absorbed = set()
     for merge in result.merges:
         _move(connection, merge.absorbed, merge.survivor)
+        absorbed.add(merge.absorbed)
     for id, profile in result.profiles.items():
-        if profile is None:
-            _remove(connection, id)
+        if profile is None and id not in absorbed:
+            _delete(connection, id)
+    for key, subject in result.subjects.items():
+        if subject is None:
+            _delete_subject(connection, key)
 
 
 def _move(connection: sqlite3.Connection, absorbed: int, survivor: int) -> None:
@@ -64,12 +70,52 @@ def _move(connection: sqlite3.Connection, absorbed: int, survivor: int) -> None:
 
 
 def _remove(connection: sqlite3.Connection, profile: int) -> None:
+    """Remove what a profile has now; its goals and what is past are left."""
     own = str(profile)
     connection.execute(
         "delete from members where subject = ? or (subject > ? and subject < ?)",
         (own, f"{own}/", f"{own}0"),  # "0" follows "/": all sessions of the profile
     )
     connection.execute("delete from sessions where profile = ?", (profile,))
+
+
+def _delete(connection: sqlite3.Connection, profile: int) -> None:
+    """Remove all that is known of a deleted person, and of those who became one with them.
+
+    Entries and exits are kept without the person, so that sizes of the past stay right.
+    """
+    _remove(connection, profile)
+    connection.execute("delete from goals where profile = ?", (profile,))
+    rows = connection.execute(
+        "with recursive gone (id) as (select ? union select absorbed from merges"
+        " join gone on survivor = gone.id) select t.id, audience, subject from transitions t"
+        " join gone on profile = gone.id order by t.id",
+        (profile,),
+    )
+    _unname(
+        connection, [(id, audience, subject.partition("/")[2]) for id, audience, subject in rows]
+    )
+
+
+def _delete_subject(connection: sqlite3.Connection, key: str) -> None:
+    """Remove a subject that is no person; its entries and exits as in `_delete`."""
+    connection.execute("delete from subjects where key = ?", (key,))
+    connection.execute("delete from members where subject = ?", (key,))
+    rows = connection.execute(
+        "select id, audience, subject from transitions where profile = 0 and subject = ?"
+        " order by id",
+        (key,),
+    )
+    _unname(connection, rows.fetchall())
+
+
+def _unname(connection: sqlite3.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Let transitions (id, audience, whose) tell no more than which of them belong together."""
+    first: dict[tuple[str, str], int] = {}
+    names = [
+        (f"gone/{first.setdefault((audience, whose), id)}", id) for id, audience, whose in rows
+    ]
+    connection.executemany("update transitions set profile = 0, subject = ? where id = ?", names)
 
 
 def load_subjects(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Profile]:
@@ -113,7 +159,10 @@ def next_due(connection: sqlite3.Connection) -> int | None:
 
 def session_owners(connection: sqlite3.Connection, session: str) -> list[int]:
     """Return the profiles that a session belongs to, the one last seen first."""
-    select = "select profile from sessions where id = ? order by seen_at desc limit 10"
+    # as the index has them: a sender may give one session to very many people
+    select = (
+        "select profile from sessions where id = ? order by seen_at desc, profile desc limit 10"
+    )
     return [profile for (profile,) in connection.execute(select, (session,))]
 
 
@@ -158,14 +207,11 @@ class SqliteMemberships:
         """See Memberships."""
         at, id = (since, 0) if after is None else (after.at, after.id)
         rows = self._reader.execute(
-            f"select {_TRANSITION}, id from transitions where audience = ? and at < ?"
+            f"select {COLUMNS}, id from transitions where audience = ? and at < ?"
             " and (at, id) > (?, ?) order by at, id limit ?",
             (audience, until, at, id, -1 if limit is None else limit),
         )
-        return [
-            TransitionRow(name, version, subject, profile, at, bool(entered), reason, id)
-            for name, version, subject, profile, at, entered, reason, id in rows
-        ]
+        return [made(*row) for row in rows]
 
     async def last_transition(self, audience: str) -> int | None:
         """See Memberships."""

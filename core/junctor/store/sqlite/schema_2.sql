@@ -20,6 +20,7 @@ create table sessions (
   primary key (id, profile)
 ) without rowid;
 create index sessions_by_profile on sessions (profile);
+create index sessions_by_id on sessions (id, seen_at);
 create index sessions_by_time on sessions (seen_at);
 -- Who is in which audience now. subject: a profile's number, "NUMBER/SESSION", or "KIND:VALUE".
 create table members (
@@ -31,9 +32,10 @@ create table members (
 ) without rowid;
 create index members_by_subject on members (subject);
 create index members_told_by_others on members (audience) where version = 'told';
--- Every entry and exit.
+-- Every entry and exit. Of who was deleted: profile 0, and subject "gone/NUMBER". No id is given
+-- twice, also when the newest are gone: streams go on from them.
 create table transitions (
-  id integer primary key,
+  id integer primary key autoincrement,
   audience text not null,
   version text not null,
   subject text not null,
@@ -43,6 +45,7 @@ create table transitions (
   reason text not null
 );
 create index transitions_by_audience on transitions (audience, at);
+create index transitions_by_subject on transitions (profile, subject);
 -- Events that are the goal of an audience, whoever did them.
 create table goals (
   audience text not null,
@@ -55,3 +58,4 @@ create table goals (
 create index merges_by_absorbed on merges (absorbed);
 create index transitions_by_time on transitions (at);
 create index goals_by_time on goals (at);
+create index goals_by_profile on goals (profile);

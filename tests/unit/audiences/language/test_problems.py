@@ -30,6 +30,8 @@ IN_AN_AUDIENCE: Final = [
     ('event = "a"\nwhere = { x = { gte = 1, y = 2 } }', ".where.x", "mixes comparisons", "quotes"),
     ('event = "a"\nwhere = { x = [] }', ".where.x", "is empty", None),
     ('event = "a"\nwhere = { x = { re = "(" } }', ".where.x.re", "is no regular expression", None),
+    ('trait = "a"\nis = { re = "(?<!x)a" }', ".is.re", "is no regular expression (at character 1)",
+     "none = ["),
     ('event = "a"\nwhere = "properties.x >"', ".where", "the expression ends", "value"),
     ("event = \"a\"\nwhere = 'profile.traits.x = 1'", ".where", "reads the profile", "trait = "),
     ("event = \"a\"\nwhere = 'audiences.x = true'", ".where", "reads the profile", "audience = "),

@@ -1,10 +1,10 @@
 """What a sequence means, by trying every choice of events; and random sequences to try it on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from junctor.audiences.comparison import Compare, Comparison, Operator, Reference
 from junctor.audiences.nodes import Pattern, Sequence, SequenceCondition, Silence, Step
@@ -13,6 +13,14 @@ from junctor.audiences.seen import Seen
 UNIT = 60_000
 """Times of random cases are around multiples of a minute, so that many are equal."""
 Bound = dict[str, Seen]
+FQL: Final[Mapping[str, Callable[[Seen], bool]]] = {
+    "properties.k = 1": lambda event: prop(event, "k") == 1,
+    'properties.k != 2 and type = "track"': lambda event: prop(event, "k") in (1, True),
+    'match(event, "A*") or properties.k = null': lambda event: (
+        event.name.startswith("A") or prop(event, "k") is None
+    ),
+}
+"""Conditions in FQL, and what they say of events whose `k` is 1, 2 or missing."""
 
 
 def at(event: Seen) -> tuple[int, int]:
@@ -47,9 +55,9 @@ def holds(comparison: Comparison, value: Any, bound: Bound | None) -> bool:
 
 def fits(pattern: Pattern, event: Seen, bound: Bound | None = None) -> bool:
     """Whether an event fits; without `bound` any step's value would do."""
-    return event.name in pattern.names and all(
-        holds(comparison, prop(event, path), bound) for path, comparison in pattern.where
-    )
+    if event.name not in pattern.names or (pattern.fql and not FQL[pattern.fql](event)):
+        return False
+    return all(holds(comparison, prop(event, path), bound) for path, comparison in pattern.where)
 
 
 def matches(sequence: Sequence, events: list[Seen]) -> Iterator[tuple[Seen, Seen, Bound]]:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from junctor.audiences.nodes import Sequence, SequenceCondition, Silence, Step
 from junctor.audiences.seen import Seen
-from junctor.audiences.states.sequence import AHEAD_MS, SequenceKind, SequenceLeaf
+from junctor.audiences.states.sequence import SequenceKind, SequenceLeaf
 from junctor.audiences.states.sequence_log import MOST_ENTRIES, MOST_LOGS
 from junctor.audiences.states.sequence_match import MOST_BINDINGS, match
 from junctor.audiences.states.sequence_plan import planned
+from junctor.audiences.states.times import AHEAD_MS
 
 from .oracle_sequence import fits
 from .sequences import (

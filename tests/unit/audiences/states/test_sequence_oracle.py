@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from junctor.audiences.leaf import NEVER, Kind, State
 from junctor.audiences.seen import Seen
-from junctor.audiences.states.sequence import AHEAD_MS, SequenceKind, SequenceLeaf
+from junctor.audiences.states.sequence import SequenceKind, SequenceLeaf
+from junctor.audiences.states.times import AHEAD_MS
 
 from .oracle_sequence import UNIT, Case, completions, is_in, random_case
 from .sequences import EVER, folded

@@ -3,13 +3,15 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from junctor.audiences.comparison import AllOf, AnyOf, Between, Compare, Comparison, Glob
 from junctor.audiences.event_figures import highest
 from junctor.audiences.event_leaf import event_leaf
 from junctor.audiences.leaf import NEVER, Verdict
 from junctor.audiences.nodes import EventCondition, Window
-from junctor.audiences.states.times import SLACK, Times, Whole
+from junctor.audiences.states.times import SLACK, Times, Whole, newest
 from tests.unit.audiences.oracle_events import (
     AT_LEAST_ONE,
     PATTERN,
@@ -19,6 +21,7 @@ from tests.unit.audiences.oracle_events import (
     check_cases,
     event,
     fold,
+    split_and_merged,
 )
 
 HOUR = 3_600_000
@@ -115,3 +118,43 @@ def test_events_of_a_window_before_now_are_kept_until_it_has_passed_them() -> No
     assert kind.add(state, event(T0 + HOUR + SLACK + 1, 4), 1)[0] == [T0 + HOUR, 2]
     assert not kind.degraded(state)
     assert kind.degraded(fold(kind, [event(T0 + number, number) for number in range(300)]))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_the_newest_is_the_same_in_any_order_and_any_halves(
+    moments: list[tuple[int, int]], rng: random.Random
+) -> None:
+    events = [event(T0 + at, rank) for at, rank in moments]
+    assert newest(split_and_merged(Times(PATTERN), events, rng)) == (
+        T0 + max(moments)[0],
+        max(moments)[1],
+    )
+
+
+def test_of_nothing_there_is_no_newest() -> None:
+    assert newest(None) is None
+
+
+def test_what_needs_few_events_is_exact_though_more_are_kept_for_another() -> None:
+    state = fold(Times(PATTERN, 257), [event(T0 + number, number) for number in range(300)])
+    assert Times(PATTERN, 257).degraded(state)
+    assert not Times(PATTERN, 3).degraded(state)
+
+
+def test_days_of_a_window_before_now_are_exact_up_to_as_many_events_as_days_are_kept() -> None:
+    window = Window(far=36 * HOUR, near=12 * HOUR)
+    leaf = event_leaf(
+        EventCondition(PATTERN, AT_LEAST_ONE, window, days=Compare("eq", 2), zone="UTC")
+    )
+    events = [event(T0 + 23 * HOUR + 720_000 * number, number) for number in range(5)]
+    events += [event(T0 + 25 * HOUR + number, 5 + number) for number in range(390)]
+    states = {kind.key: fold(kind, events) for kind in leaf.kinds}
+    now = T0 + 40 * HOUR
+    assert leaf.verdict(states, now, now).holds
+    assert not leaf.facts(states, now).degraded
+    more = [*events, *(event(T0 + 26 * HOUR + number, 900 + number) for number in range(9))]
+    states = {kind.key: fold(kind, more) for kind in leaf.kinds}
+    assert leaf.facts(states, now).degraded
