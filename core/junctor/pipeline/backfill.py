@@ -19,7 +19,7 @@ from junctor.audiences.program import Program
 from junctor.pipeline.audience import AudienceBatch, Audiences
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.normalize import canonical_if_readable
-from junctor.pipeline.seen import seen_of
+from junctor.pipeline.seen import seen_of, uncut
 from junctor.store.port import EventLog, FoldResult, Memberships, State
 
 KINDS: Final = "audience kinds"
@@ -232,10 +232,7 @@ class Backfill:
     # -- states from the log ---------------------------------------------------------------------
 
     async def _read(self, flow: Flow, build: Build, position: int) -> None:
-        records = await self._log.read(build.position, CHUNK)
-        if len(records) == CHUNK:  # what was received together is read together
-            last = records[-1].received_at
-            records = [one for one in records if one.received_at != last] or records
+        records = uncut(await self._log.read(build.position, CHUNK), CHUNK)
         records = [record for record in records if record.offset <= build.until]
         build = replace(build, position=records[-1].offset if records else build.until)
         routed = await self._state.routed([record.offset for record in records])

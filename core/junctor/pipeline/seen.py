@@ -56,13 +56,17 @@ def together(record: Record, body: Mapping[str, Any], at: int) -> tuple[int, int
 
 
 def uncut(records: list[Record], limit: int) -> list[Record]:
-    """Return what was read of the log, `limit` records at most, without the last receipt if it may
-    go on: events received together must be ranked together. A receipt larger than that is cut.
+    """Return what was read of the log, `limit` records at most, up to the end of a receipt.
+
+    Events received together must be ranked together, and the last receipt may go on. One that is
+    larger than that is cut. Receipts need not be in order of time: only the end is left off.
     """
     if len(records) < limit:
         return records
-    last = records[-1].received_at
-    return [record for record in records if record.received_at != last] or records
+    end = len(records)
+    while end and records[end - 1].received_at == records[-1].received_at:
+        end -= 1
+    return records[:end] or records
 
 
 def _silent_exit(context: Any) -> tuple[str, int]:

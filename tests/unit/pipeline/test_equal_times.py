@@ -159,3 +159,15 @@ def test_a_piece_that_is_not_full_is_not_shortened() -> None:
     assert uncut(records, 5) == records
     assert uncut(records, 4) == records[:2]
     assert uncut(records[:2], 2) == records[:2]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12), st.integers(1, 12))
+def test_a_cut_leaves_off_the_end_only_whatever_the_order_of_receipts(
+    times: list[int], limit: int
+) -> None:
+    records = [Record(n, "web", f"m-{n}", at, False, b"{}") for n, at in enumerate(times, 1)]
+    read = records[:limit]
+    kept = uncut(read, limit)
+    assert kept == read[: len(kept)]
+    if len(kept) < len(read):
+        assert kept[-1].received_at != read[len(kept)].received_at
