@@ -31,7 +31,7 @@ class Log:
     def append(self, count: int, *, gap: int = 0) -> None:
         previous = self.records[-1].offset if self.records else 0
         new = [
-            Record(previous + gap + n, "web", f"m-{n}", (previous + n) // 2 % 3, False, b"x" * 10)
+            Record(previous + gap + n, "web", f"m-{n}", (previous + n) % 2, False, b"x" * 10)
             for n in range(1, count + 1)
         ]
         self.records += new
