@@ -34,6 +34,7 @@ def run(console: Console, people: int, seconds: float, keep: Path | None = None)
     config = READERS + PROBE + audiences(AUDIENCES, broad=True)
     folder = keep or Path(tempfile.mkdtemp(prefix="junctor-bench-"))
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "data").exists():
             begun = time.monotonic()
             seed(config, folder, people)
