@@ -192,7 +192,7 @@ class AudienceOperations:
         known = moment.scope.memberships.get(name)
         found = stand(compiled.audience, known, now, kept_out is not None and kept_out.holds)
         evidence = [*condition.all_evidence(), *(kept_out.all_evidence() if kept_out else ())]
-        records = await self._source.stage().events_at(sorted(set(evidence)))
+        records = await self._source.stage().places.events_at(sorted(set(evidence)))
         events = {place: _event(record) for place, record in records.items()}
         program = self._source.serving
         return {

@@ -132,6 +132,13 @@ class Engine:
             self._look_at_due(profile, behavior, due, ids, changes, key, lag)
         self._believe(behavior, now, lag)
 
+    def rests(self, behavior: Behavior, now: int) -> bool:
+        """Let time pass for a subject of which nothing is due; return False if something is."""
+        if behavior.revision != self.program.revision or behavior.due(self.lag) <= now:
+            return False
+        self._believe(behavior, now, self.lag)
+        return True
+
     def _believe(self, behavior: Behavior, now: int, lag: int) -> None:
         """Move on the time up to which silence is believed."""
         if behavior.late + lag <= now:

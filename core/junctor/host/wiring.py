@@ -13,7 +13,8 @@ from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
 from junctor.config.load import LoadedConfig
-from junctor.pipeline.audience import Audiences, Fetch
+from junctor.pipeline.audience import Audiences
+from junctor.pipeline.places import Fetch
 from junctor.pipeline.route import Router, RouteRule, Target
 from junctor.sdk.context import Clock, Context
 from junctor.sdk.destination import Destination

@@ -4,12 +4,10 @@ The engine does the work (`junctor/audiences`). It is handed what happened (`see
 finds becomes events of the hub's own (`derived.py`).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
-
-import orjson
 
 from junctor.audiences.behavior import Behavior
 from junctor.audiences.changes import BACKFILL, MERGE, Changes, Emission, Transition
@@ -20,26 +18,23 @@ from junctor.audiences.patterns import Fits, compile_pattern
 from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen, reader
 from junctor.model.membership import Goal, Told, TransitionRow
 from junctor.model.profile import Figures, Profile
-from junctor.model.record import NewRecord, Record
-from junctor.pipeline.derived import ids_of, signal_event, subject_ids, transition_event
+from junctor.model.record import Record
+from junctor.pipeline.derived import ids_of, signal_event, subject_ids
 from junctor.pipeline.figures import figures_of
-from junctor.pipeline.normalize import canonical_if_readable, identifier_text
-from junctor.pipeline.seen import LONGEST_ID, ranks, seen_of, together
+from junctor.pipeline.normalize import identifier_text
+from junctor.pipeline.places import Fetch, Places
+from junctor.pipeline.seen import LONGEST_ID, ranks, seen_of
+from junctor.pipeline.telling import Telling
 from junctor.pipeline.traits import learn
 from junctor.pipeline.turns import in_turns
 from junctor.sdk.context import Clock
-from junctor.store.dedupe import dedupe_key
 from junctor.store.port import FoldResult, IdentifierKey, State
 
 TOLD: Final = "told"
 """Version of an audience that another hub computed."""
 GONE: Final = ""
 """Version of an audience that is defined no more: its members leave it without an event."""
-Fetch = Callable[[Sequence[int]], Awaitable[Sequence[Record]]]
-"""Returns the records at these offsets that still exist."""
 NO_NOTES: Final[Mapping[str, str | None]] = MappingProxyType({})
-_NEAR: Final = 100
-"""How far from its offset the place of an event may be in the order of events."""
 
 
 class Audiences:
@@ -62,7 +57,7 @@ class Audiences:
         self.engine = engine
         self.introduces = introduces
         self.over = over
-        self._fetch = fetch
+        self.places = Places(fetch)
         self._clock = clock
         self._keys = [key for key in engine.program.scopes if key not in (USER, SESSION)]
         self.kinds_of_people = [key for key in self._keys if key != ACCOUNT]
@@ -125,45 +120,6 @@ class Audiences:
             if fits(seen)
         ]
 
-    async def bodies(self, offsets: Sequence[int]) -> dict[int, tuple[str, Mapping[str, Any]]]:
-        """Return message id and body of earlier events, as far as the log still has them."""
-        records = await self.events_at(offsets)
-        return {
-            place: (record.message_id, orjson.loads(record.json))
-            for place, record in records.items()
-        }
-
-    async def events_at(self, places: Sequence[int]) -> dict[int, Record]:
-        """Return the events that have these places in the order of all, as far as the log has them.
-
-        A place is the offset, but for those of one request that have the same time: see `ranks`.
-        """
-        near = {
-            offset for place in places for offset in range(max(1, place - _NEAR), place + _NEAR + 1)
-        }
-        by_offset = {}
-        alike: dict[tuple[int, int, str], list[Record]] = {}
-        common = {}
-        for record in await self._fetch(sorted(near)):
-            if record.source != HUB:
-                if (read := canonical_if_readable(record)) is None:
-                    continue
-                common[record.offset] = key = together(record, *read)
-                alike.setdefault(key, []).append(record)
-            by_offset[record.offset] = record
-        found = {}
-        for place in places:
-            if (here := by_offset.get(place)) is None:
-                continue
-            near_it = [
-                record
-                for record in alike.get(common.get(place, (0, 0, "")), [here])
-                if abs(record.offset - place) <= _NEAR
-            ]
-            number = near_it.index(here)
-            found[place] = sorted(near_it, key=lambda record: record.message_id)[number]
-        return found
-
     def now(self) -> int:
         """Return the time by the hub's clock, in epoch milliseconds."""
         return round(self._clock.now() * 1000)
@@ -185,15 +141,23 @@ class AudienceBatch:
     subjects: dict[str, Profile]
     ranks: dict[int, int] = field(default_factory=dict)
     changed_subjects: dict[str, Profile | None] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     sessions: dict[tuple[str, int], int] = field(default_factory=dict)
-    derived: list[NewRecord] = field(default_factory=list)
     _behaviors: dict[int, Behavior] = field(default_factory=dict)
     _subject_behaviors: dict[str, Behavior] = field(default_factory=dict)
     _profiles: dict[int, Profile] = field(default_factory=dict)
     _pending: list[_Pending] = field(default_factory=list)
     _bodies: dict[int, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    _telling: Telling = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Stamp what is made by the clock of the stage."""
+        self._telling = Telling(self.stage.now)
+
+    @property
+    def told(self) -> Sequence[Told]:
+        """What is told to whoever watches."""
+        return self._telling.told
 
     # -- people ----------------------------------------------------------------------------------
 
@@ -249,9 +213,7 @@ class AudienceBatch:
                     compiled.audience, compiled.version, True, now, MERGE, known.number,
                     dict(known.ids), session,
                 )  # fmt: skip
-                consent = behavior.consent[2] if behavior.consent is not None else None
-                subject = _person(profile, session)
-                self._append(transition_event(profile, again, subject, consent, again=True))
+                self._telling.again(profile, again, _person(profile, session), _consent(behavior))
 
     def merge(self, survivor: Profile, absorbed: Profile, now: int) -> None:
         """Take the behavior of an absorbed profile into the survivor's; time has passed for both.
@@ -270,8 +232,10 @@ class AudienceBatch:
 
     def pass_time(self, profile: Profile, now: int) -> None:
         """Let time pass for a person, up to `now`."""
-        changes = Changes()
         behavior = self._behavior(profile)
+        if self.stage.engine.rests(behavior, now):
+            return
+        changes = Changes()
         self.stage.engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
         self._take(profile, changes)
 
@@ -397,7 +361,7 @@ class AudienceBatch:
             self._tell(self.subjects[key], transition, key, 0)
         for name, _ in changes.gone:
             row = TransitionRow(name, GONE, key, 0, self.stage.now(), False, BACKFILL)
-            self._note(self.subjects[key], row, None)
+            self._telling.note(self.subjects[key], row, None)
 
     # -- what comes of it ------------------------------------------------------------------------
 
@@ -410,7 +374,7 @@ class AudienceBatch:
             profile.audiences.pop(name, None)
             subject, now = _person(profile, session), self.stage.now()
             row = TransitionRow(name, GONE, subject, profile.id, now, False, BACKFILL)
-            self._note(profile, row, session)
+            self._telling.note(profile, row, session)
         if changes.transitions or changes.gone:
             self._show(profile, self._behaviors[profile.id])
         self._pending += [_Pending(emission, profile) for emission in changes.emissions]
@@ -426,27 +390,8 @@ class AudienceBatch:
         profile.changed()
 
     def _tell(self, profile: Profile, transition: Transition, subject: str, id: int) -> None:
-        audience = transition.audience
         behavior = self._behaviors[id] if id else self._subject_behaviors[subject]
-        self._note(
-            profile,
-            TransitionRow(
-                audience.name, transition.version, subject, id, transition.at,
-                transition.entered, transition.reason,
-            ),
-            transition.session,
-        )  # fmt: skip
-        consent = behavior.consent[2] if behavior.consent is not None else None
-        self._append(transition_event(profile, transition, subject, consent))
-
-    def _note(self, profile: Profile, row: TransitionRow, session: str | None) -> None:
-        ids = {kind: tuple(values) for kind, values in profile.identifiers.items()}
-        if session is not None:
-            ids["session_id"] = (session,)
-        if not row.profile:
-            kind, _, value = row.subject.partition(":")
-            ids[kind] = (value,)
-        self.told.append(Told(row, ids))
+        self._telling.tell(profile, transition, subject, id, _consent(behavior))
 
     def learn_told(self, profile: Profile, before: Mapping[str, bool], at: int) -> None:
         """Note memberships that another hub computed and that an event changed; see profile.py.
@@ -462,16 +407,7 @@ class AudienceBatch:
             if before.get(name, False) == member:
                 continue
             row = TransitionRow(name, TOLD, str(profile.id), profile.id, at, member, "event")
-            self._note(profile, row, None)
-
-    def _append(self, body: dict[str, Any]) -> None:
-        message_id = body["messageId"]
-        self.derived.append(
-            NewRecord(
-                HUB, message_id, self.stage.now(), False, dedupe_key(HUB, message_id),
-                orjson.dumps(body), body,
-            )
-        )  # fmt: skip
+            self._telling.note(profile, row, None)
 
     async def finish(self) -> None:
         """Make the signals' events, and put what is known of everybody back into their profiles."""
@@ -498,7 +434,7 @@ class AudienceBatch:
             profiles=dict(self._profiles),
             transitions=[told.row for told in self.told],
             goals=self.goals,
-            derived=self.derived,
+            derived=self._telling.derived,
             sessions=self.sessions,
             subjects=self.changed_subjects,
             notes=notes,
@@ -510,10 +446,10 @@ class AudienceBatch:
         wanted = [one.emission.completion.rank // RANKS_PER_OFFSET for one in self._pending]
         missing = [offset for offset in wanted if offset not in self._bodies]
         if missing:
-            self._bodies |= await self.stage.bodies(missing)
+            self._bodies |= await self.stage.places.bodies(missing)
         for one, offset in zip(self._pending, wanted, strict=True):
             message_id, cause = self._bodies.get(offset, (f"offset-{offset}", {}))
-            self._append(signal_event(one.profile, one.emission, message_id, cause))
+            self._telling.append(signal_event(one.profile, one.emission, message_id, cause))
         self._pending.clear()
 
 
@@ -529,6 +465,11 @@ def _teach(subject: Profile, sort: str, seen: Seen) -> None:
 def _person(profile: Profile, session: str | None) -> str:
     """Return how a person, or one of their sessions, is named as a subject."""
     return str(profile.id) if session is None else f"{profile.id}/{session}"
+
+
+def _consent(behavior: Behavior) -> Mapping[str, Any] | None:
+    """Return what was consented to last."""
+    return behavior.consent[2] if behavior.consent is not None else None
 
 
 def _without(states: dict[str, Any], dropped: Collection[str]) -> None:

@@ -49,7 +49,7 @@ def test_the_event_at_a_place_is_the_one_that_was_given_its_rank(
     ]
     bodies = [(one, orjson.loads(one.json)) for one in log]
     given_ranks = ranks([(one, body, int(body["timestamp"])) for one, body in bodies])
-    found = finish(stage_of(log).events_at([one.offset for one in log]))
+    found = finish(stage_of(log).places.events_at([one.offset for one in log]))
     assert {given_ranks[one.offset] // RANKS_PER_OFFSET: one.message_id for one in log} == {
         place: one.message_id for place, one in found.items()
     }
@@ -57,7 +57,7 @@ def test_the_event_at_a_place_is_the_one_that_was_given_its_rank(
 
 def test_what_is_no_longer_in_the_log_is_left_out() -> None:
     log = [record(offset, 0, 0, str(offset)) for offset in (3, 4)]
-    found = finish(stage_of(log).events_at([1, 3, 4]))
+    found = finish(stage_of(log).places.events_at([1, 3, 4]))
     assert {place: one.offset for place, one in found.items()} == {3: 3, 4: 4}
 
 
@@ -67,6 +67,6 @@ def test_what_is_no_longer_in_the_log_is_left_out() -> None:
 def test_a_record_that_can_not_be_read_hides_no_other(json: bytes) -> None:
     log = [record(3, 0, 0, "b"), Record(4, "web", "m-x", T0, False, json), record(5, 0, 0, "a")]
     stage = stage_of(log)
-    found = finish(stage.events_at([3, 4, 5]))
+    found = finish(stage.places.events_at([3, 4, 5]))
     assert {place: one.message_id for place, one in found.items()} == {3: "m-a", 5: "m-b"}
-    assert finish(stage.bodies([3, 4, 5])).keys() == {3, 5}
+    assert finish(stage.places.bodies([3, 4, 5])).keys() == {3, 5}
