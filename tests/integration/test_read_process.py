@@ -113,6 +113,21 @@ async def test_a_process_that_is_killed_is_replaced_and_the_hub_answers_meanwhil
     assert (await decide(hub)).json()["audiences"] == {"buyer": True}
 
 
+async def test_a_process_that_hangs_is_replaced_so_that_events_come_in(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("junctor.host.read_child._PULSE_SECONDS", 0.1)
+    (pid,) = children()
+    os.kill(pid, signal.SIGSTOP)
+    async with asyncio.timeout(20):
+        await track(hub)
+    await served_apart(hub)
+    assert pid not in children()
+    assert [e["event"] for e in hub.log.entries if e["log_level"] == "error"][:1] == [
+        "the process of reads does not listen; it is started again"
+    ]
+
+
 async def test_new_readers_and_new_audiences_are_told_to_the_process(
     hub: RunningHub, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """What the hub tells the process of reads, over a stream: framed JSON.
 
 First, and whenever it changes, a brief: how to read, and for whom. Then transitions as they are
-committed.
+committed; and now and then nothing, which it answers to show that it is well.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ class Brief:
     told: Sequence[str]
 
 
-Message = Brief | list[Told]
+Message = Brief | list[Told] | None
+"""None asks whether it is well."""
 
 
 def frame(message: Message) -> bytes:
@@ -61,7 +62,9 @@ async def messages(reader: asyncio.StreamReader) -> AsyncIterator[Message]:
             plain = orjson.loads(await reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
-        if isinstance(plain, list):
+        if plain is None:
+            yield None
+        elif isinstance(plain, list):
             yield [Told(TransitionRow(**one["row"]), one["ids"]) for one in plain]
         else:
             readers = {

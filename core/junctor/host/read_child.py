@@ -21,6 +21,9 @@ _LONG_LIFE: Final = 60.0
 """Seconds after which an end is no longer early."""
 _MOST_UNREAD: Final = 64 * 2**20
 """Bytes it may be behind with reading what it is told."""
+_PULSE_SECONDS: Final = 2.0
+_MOST_MISSED: Final = 3
+"""Questions whether it is well that may go unanswered, one after another."""
 _MODULE: Final = "junctor.host.read_process"
 
 
@@ -49,6 +52,7 @@ class ReadChild:
         self._process: asyncio.subprocess.Process | None = None
         self._word: asyncio.StreamWriter | None = None
         self._closing = False
+        self._ready = self._well = False
         self._running = asyncio.create_task(self._run())
 
     def send(self, message: Message) -> None:
@@ -57,10 +61,13 @@ class ReadChild:
             return  # the next one begins with a brief
         self._word.write(frame(message))
         if self._word.transport.get_write_buffer_size() > _MOST_UNREAD and self._process:
-            self._logger.error("the process of reads does not listen; it is started again")
             self._word = None
-            with suppress(ProcessLookupError):
-                self._process.kill()
+            self._give_up(self._process)
+
+    def _give_up(self, process: asyncio.subprocess.Process) -> None:
+        self._logger.error("the process of reads does not listen; it is started again")
+        with suppress(ProcessLookupError):
+            process.kill()
 
     async def close(self, grace: float) -> None:
         """End it; what still runs after `grace` seconds is cut off."""
@@ -104,12 +111,12 @@ class ReadChild:
         finally:
             their_word.close()
             their_ear.close()
-        self._process = process
+        self._process, self._ready = process, False
         try:
             _, self._word = await asyncio.open_unix_connection(sock=word)
             self.send(self._brief())
             loop.add_reader(ear.fileno(), self._hear, ear)
-            code = await process.wait()
+            code = await self._watch(process)
             if not self._closing:
                 self._logger.error("the process of reads ended; it is started again", code=code)
         finally:
@@ -124,6 +131,25 @@ class ReadChild:
                     process.kill()
                 await process.wait()
 
+    async def _watch(self, process: asyncio.subprocess.Process) -> int:
+        """Return the exit code once it has ended; if it does not answer any more, end it.
+
+        It accepts all connections: if it hangs, nobody can send events.
+        """
+        missed = 0
+        while True:
+            try:
+                async with asyncio.timeout(_PULSE_SECONDS):
+                    return await process.wait()
+            except TimeoutError:
+                if self._closing or not self._ready:
+                    continue  # as long as it starts, connections are accepted here
+                missed = 0 if self._well else missed + 1
+                self._well = False
+                if missed > _MOST_MISSED:
+                    self._give_up(process)
+                self.send(None)
+
     def _hear(self, ear: socket.socket) -> None:
         """Take the connections that it hands over; it says once that it is ready."""
         while True:
@@ -136,7 +162,9 @@ class ReadChild:
             if not said:
                 asyncio.get_running_loop().remove_reader(ear.fileno())
                 return
+            self._well = True
             if said == READY:
+                self._ready = True
                 self._accepts(True)
             for number in numbers:
                 os.set_inheritable(number, False)

@@ -32,6 +32,8 @@ from junctor.telemetry.log import make_logger, quiet_libraries
 
 READY: Final = b"r"
 """What the process says when it accepts connections."""
+WELL: Final = b"w"
+"""What it says when it is asked whether it is well."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -69,7 +71,9 @@ async def _serve(word: socket.socket, ear: socket.socket, listening: list[socket
     door = Door(listening, keep.serve, give.give, logger)
     ear.send(READY)
     async for message in told:
-        if isinstance(message, Brief):
+        if message is None:
+            ear.send(WELL)
+        elif isinstance(message, Brief):
             serving[0] = _serving(message)
             _configure(api, reads, message)
         else:
