@@ -143,3 +143,25 @@ async def test_a_first_line_that_comes_in_pieces_is_served(hub: RunningHub) -> N
     writer.write(body)
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.close()
+
+
+async def test_beginnings_that_may_become_a_read_cost_nothing_and_are_served(
+    hub: RunningHub,
+) -> None:
+    host, _, port = hub.hub.ingest_address.removeprefix("http://").rpartition(":")
+    halves = [socket.create_connection((host, int(port))) for _ in range(50)]
+    for half in halves:
+        half.sendall(b"POST /v1/")
+    async with one_connection(hub) as client:
+        await decide(client)
+        assert (await client.post("/v1/track", json=order(), auth=WRITE)).status_code == 200
+    reader, writer = await asyncio.open_connection(sock=halves.pop())
+    body = json.dumps(order()).encode()
+    writer.write(
+        b"track HTTP/1.1\r\nhost: h\r\nauthorization: Basic d2ViLXdyaXRlLWtleTo=\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    for half in halves:
+        half.close()

@@ -5,6 +5,7 @@ connections, looks at how the first request of each begins, and keeps those that
 """
 
 import asyncio
+import resource
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,9 +19,9 @@ _LOOK: Final = max(map(len, READS))
 _PATIENCE: Final = 75.0
 """Seconds that a connection may say nothing at all."""
 _MOST_SILENT: Final = 10_000
-"""Connections that have said nothing yet; the oldest make room."""
-_LOOK_AGAIN: Final = 0.01
-"""Seconds until a first line that came in part is looked at again."""
+"""Connections that have said nothing yet, or half of the open files: the oldest make room."""
+GIVEN: Final = b"c"
+"""What comes with a connection that is handed over."""
 
 
 class Door:
@@ -40,6 +41,8 @@ class Door:
         self._give = give
         self._logger = logger
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most_silent = min(_MOST_SILENT, files // 2)
         self._accepting = [asyncio.create_task(self._accept(one)) for one in listening]
 
     async def close(self) -> None:
@@ -61,17 +64,17 @@ class Door:
                 await asyncio.sleep(1.0)
                 continue
             connection.setblocking(False)
-            if len(self._silent) >= _MOST_SILENT:
+            if len(self._silent) >= self._most_silent:
                 self._drop(next(iter(self._silent)))
             self._silent[connection] = self._loop.call_later(_PATIENCE, self._drop, connection)
-            self._listen_to(connection)
-
-    def _listen_to(self, connection: socket.socket) -> None:
-        if connection in self._silent:
             self._loop.add_reader(connection.fileno(), self._sort, connection)
 
     def _sort(self, connection: socket.socket) -> None:
-        """Look at how the first request begins, and give the connection to who serves it."""
+        """Look at how the first request begins, and give the connection to who serves it.
+
+        What may become a read is kept, too: a beginning is only looked at, so that waiting for the
+        rest would mean to look again and again. Whatever comes is served here as well.
+        """
         try:
             beginning = connection.recv(_LOOK, socket.MSG_PEEK)
         except BlockingIOError:
@@ -80,15 +83,11 @@ class Door:
             beginning = b""
         if not beginning:
             self._drop(connection)
-        elif beginning.startswith(READS):
-            self._release(connection)
+            return
+        self._release(connection)
+        if beginning.startswith(READS) or any(read.startswith(beginning) for read in READS):
             self._keep(connection)
-        elif any(read.startswith(beginning) for read in READS):
-            # What is only looked at stays to be read: without a pause this would spin.
-            self._loop.remove_reader(connection.fileno())
-            self._loop.call_later(_LOOK_AGAIN, self._listen_to, connection)
         else:
-            self._release(connection)
             self._give(connection)
 
     def _release(self, connection: socket.socket) -> None:
@@ -119,7 +118,7 @@ class Giver:
         while self._waiting:
             connection = self._waiting[0]
             try:
-                socket.send_fds(self._hub, [b"c"], [connection.fileno()])
+                socket.send_fds(self._hub, [GIVEN], [connection.fileno()])
             except BlockingIOError:
                 self._loop.add_writer(self._hub.fileno(), self._hand_over)
                 return

@@ -5,14 +5,14 @@ be stored takes with it what was worked out since, and all of it is folded again
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from junctor.pipeline.backfill import Backfill
-from junctor.pipeline.flow import Flow
+from junctor.pipeline.flow import Flow, Folded
 from junctor.pipeline.tail import Tail
 from junctor.sdk.context import Clock
 from junctor.store.port import State, StoreError, StoreUnavailable
@@ -54,8 +54,7 @@ class Folding:
         """Offset of the last event that is folded, stored or about to be."""
         self.caught_up = asyncio.Event()
         """Set while all there is has been folded and stored."""
-        self.broken = ""
-        """What is wrong with the fold, "" if nothing is."""
+        self._faults: dict[str, str] = {}
         self.build_error = ""
         """What is wrong with the building of definitions."""
         self._tail = tail
@@ -68,6 +67,11 @@ class Folding:
         self._storing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._folded_at = 0
+
+    @property
+    def broken(self) -> str:
+        """What is wrong with the fold or with what is due, "" if nothing is."""
+        return next(iter(self._faults.values()), "")
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
@@ -108,33 +112,48 @@ class Folding:
                         await self.settle()
                     if self.position != previous:
                         raise StoreUnavailable("what was folded before could not be stored")
-                    self._store(self.flow.store(folded), folded.batch.last)
-                    self._folded_at = folded.batch.events[-1].event.received_at
+                    self._store(folded)
             except StoreError as error:
                 self._logger.error("the fold waits for the store", error=str(error))
+                self._faults["fold"] = f"the fold waits for the store: {error}"
                 await self._again_later()
             except Exception as error:  # an event's own faults end in the flow: this is a bug
-                if not self.broken:
-                    self._logger.error("a part of the hub broke", part="fold", exc_info=error)
-                self.broken = f"the fold broke ({type(error).__name__}); it is tried again"
+                self._broke("fold", "the fold", error)
                 await self._again_later()
             else:
-                self.broken = ""
+                self._faults.pop("fold", None)
 
-    def _store(self, storing: Coroutine[Any, Any, None], offset: int) -> None:
-        self.position = offset
-        self._storing = asyncio.create_task(self._stored_at(storing, offset))
+    def _broke(self, part: str, what: str, error: Exception) -> None:
+        """Say once, in the log, that a part broke, and in the status as long as it lasts."""
+        if part not in self._faults:
+            self._logger.error("a part of the hub broke", part=part, exc_info=error)
+        self._faults[part] = f"{what} broke ({type(error).__name__}); it is tried again"
+
+    def _store(self, folded: Folded) -> None:
+        durable = self.flow.store(folded)
+        self.position = folded.batch.last
+        self._storing = asyncio.create_task(self._stored_and_told(durable, folded))
         self._storing.add_done_callback(_heard)
 
-    async def _stored_at(self, storing: Coroutine[Any, Any, None], offset: int) -> None:
+    async def _stored_and_told(self, durable: Awaitable[None], folded: Folded) -> None:
         try:
-            await storing
-            self._stored = offset
+            await durable
         except BaseException:
             self.position = self._stored
             raise
+        else:
+            self._stored = folded.batch.last
+            self._folded_at = folded.batch.events[-1].event.received_at
+            self._tell(folded)
         finally:
             self._storing = None
+
+    def _tell(self, folded: Folded) -> None:
+        """Tell of what is durable. Whatever goes wrong with that, it is not folded again."""
+        try:
+            self.flow.tell(folded)
+        except Exception as error:
+            self._logger.error("a part of the hub broke", part="publish", exc_info=error)
 
     async def _again_later(self) -> None:
         await self._clock.sleep(_STORE_RETRY)
@@ -158,11 +177,11 @@ class Folding:
                 self._state.forget()
                 wait = _STORE_RETRY
             except Exception as error:  # as in fold_all
-                if not self.broken:
-                    self._logger.error("a part of the hub broke", part="time", exc_info=error)
-                self.broken = f"what is due broke ({type(error).__name__}); it is tried again"
+                self._broke("time", "what is due", error)
                 self._state.forget()
                 wait = _STORE_RETRY
+            else:
+                self._faults.pop("time", None)
             await self._clock.sleep(wait)
 
     async def _do_what_is_due(self) -> float:

@@ -11,6 +11,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from junctor.host.brief import Brief, Message, frame
+from junctor.host.door import GIVEN
 from junctor.host.read_process import READY
 from junctor.sdk.context import Clock
 
@@ -57,7 +58,7 @@ class ReadChild:
 
     def send(self, message: Message) -> None:
         """Tell it something; if it does not listen any more, it is ended, and started again."""
-        if self._word is None:
+        if self._word is None or self._word.transport.is_closing():
             return  # the next one begins with a brief
         self._word.write(frame(message))
         if self._word.transport.get_write_buffer_size() > _MOST_UNREAD and self._process:
@@ -102,8 +103,9 @@ class ReadChild:
         try:
             numbers = [one.fileno() for one in (their_word, their_ear, *self._listening)]
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", _MODULE, *map(str, numbers), pass_fds=numbers
-            )
+                sys.executable, "-P", "-m", _MODULE, *map(str, numbers), pass_fds=numbers,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )  # fmt: skip
         except BaseException:
             word.close()
             ear.close()
@@ -121,6 +123,7 @@ class ReadChild:
                 self._logger.error("the process of reads ended; it is started again", code=code)
         finally:
             self._process, writer, self._word = None, self._word, None
+            self._hear(ear)  # what it has handed over is not lost with it
             self._accepts(False)
             loop.remove_reader(ear.fileno())
             ear.close()
@@ -166,6 +169,8 @@ class ReadChild:
             if said == READY:
                 self._ready = True
                 self._accepts(True)
+            elif said == GIVEN and not numbers:
+                self._logger.error("connections can't be accepted", error="too many open files")
             for number in numbers:
                 os.set_inheritable(number, False)
                 self._take(socket.socket(fileno=number))

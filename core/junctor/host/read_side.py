@@ -6,10 +6,10 @@ reads as well: over connections that began with events, and as long as there is 
 """
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,8 @@ from junctor.store.port import Store
 
 RELAY: Final = "reads.sock"
 """The socket file, in the store's folder, over which the process of reads reaches the hub."""
-_LONGEST_SOCKET_PATH: Final = 100
+_NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+"""A name may stand for addresses that this machine does not have."""
 _END_SECONDS: Final = 2.0
 """What the process gets to end beyond the time that connections get."""
 
@@ -120,12 +121,14 @@ class ReadSide:
         host, port = parse_address(address)
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, _, _, _, where in dict.fromkeys(found):
+        for family, _, _, _, where in dict.fromkeys(found):
+            try:
                 self._listening.append(listen(family, where))
-        except OSError:
-            self._close_listening()
-            raise
+            except OSError as error:
+                last = (family, where) == (found[-1][0], found[-1][4])
+                if error.errno not in _NO_SUCH_FAMILY or (last and not self._listening):
+                    self._close_listening()
+                    raise
         drain = self._loaded.config.server.drain_timeout
         hub = runner_of(ingest_app(ingest, operations, self._api), drain)
         await hub.setup()
@@ -134,24 +137,22 @@ class ReadSide:
         self._server = hub.server
         await self._accept_here()
         runners = [hub]
-        if self._apart and (path := self._socket_file()) is not None:
+        if self._apart:
             relayed = ingest_app(ingest, operations, self._api)
             relayed.middlewares.append(as_the_client)
             runners.append(inner := runner_of(relayed, drain))
             await inner.setup()
-            await web.UnixSite(inner, str(path)).start()
-            path.chmod(0o600)
-            self._relay = path
+            self._relay = await self._listen_to_relay(inner)
             self.refresh()
         return url_of(self._listening[0].getsockname()), runners
 
     async def close(self) -> None:
         """Accept no more connections, and end the reads that are served apart."""
-        if self._child is not None:
-            child, self._child = self._child, None
-            await child.close(self._loaded.config.server.drain_timeout + _END_SECONDS)
+        child, self._child = self._child, None
         self._accept_no_more()
         self._close_listening()
+        if child is not None:
+            await child.close(self._loaded.config.server.drain_timeout + _END_SECONDS)
 
     async def let_go(self) -> None:
         """Let go of the store, once the hub serves nobody any more."""
@@ -188,16 +189,19 @@ class ReadSide:
 
     # -- the process of reads --------------------------------------------------------------------
 
-    def _socket_file(self) -> Path | None:
-        """Return a path that a socket may have, None if the store lies too deep."""
-        path = self._loaded.config.store.path / RELAY
-        short = min(path, Path(os.path.relpath(path)), key=lambda one: len(os.fsencode(one)))
-        if len(os.fsencode(short)) > _LONGEST_SOCKET_PATH:
-            self._logger.warning("the path of the store is too long for a process of reads")
+    async def _listen_to_relay(self, runner: web.AppRunner) -> Path | None:
+        """Listen at a socket file in the store's folder; None if there can't be one."""
+        path = _shorter(self._loaded.config.store.path / RELAY)
+        try:
+            path.unlink(missing_ok=True)  # of a hub that was killed
+            await web.UnixSite(runner, str(path)).start()
+            path.chmod(0o600)
+        except OSError as error:  # a path that is too long, or a disk that has no such files
+            self._logger.warning(
+                "the hub answers all reads itself: no socket file can be made", error=str(error)
+            )
             return None
-        with suppress(FileNotFoundError):  # of a hub that was killed
-            short.unlink()
-        return short
+        return path
 
     def _brief(self) -> Brief:
         config, serves = self._loaded.config, self._serving()
@@ -217,6 +221,11 @@ class ReadSide:
             idles=idles_of(self._loaded),
             told=sorted(self._reads.told_by_others),
         )
+
+
+def _shorter(path: Path) -> Path:
+    """Return the path, or the same as seen from here: the path of a socket has to be short."""
+    return min(path, Path(os.path.relpath(path)), key=lambda one: len(os.fsencode(one)))
 
 
 def url_of(bound: Any) -> str:

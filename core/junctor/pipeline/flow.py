@@ -9,7 +9,7 @@ offset, and the events that the fold makes itself commit together, so that a cra
 and skips nothing.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -87,24 +87,21 @@ class Flow:
         """
         folded = await self.work_out(records, previous)
         await self._state.commit(folded.result)
-        self._tell(folded)
+        self.tell(folded)
         return folded.batch.last
 
-    def store(self, folded: Folded) -> Coroutine[Any, Any, None]:
-        """Hand a batch to the store; return what waits until it is durable, and publishes it then.
+    def store(self, folded: Folded) -> Awaitable[None]:
+        """Hand a batch to the store; return what waits until it is durable, to be told then.
 
         From now on reads of the state show it. If it can't be stored, fold the same records again.
 
         Raises:
             StoreUnavailable: nothing was changed; also what is returned raises it.
         """
-        return self._published(self._state.submit(folded.result), folded)
+        return self._state.submit(folded.result)
 
-    async def _published(self, durable: Awaitable[None], folded: Folded) -> None:
-        await durable
-        self._tell(folded)
-
-    def _tell(self, folded: Folded) -> None:
+    def tell(self, folded: Folded) -> None:
+        """Tell of a batch that is durable."""
         self._publish(folded.batch)
         self.announce(folded.audience)
 

@@ -19,8 +19,10 @@ from junctor.host.folding import Folding
 from junctor.model.processed import Batch
 from junctor.model.record import NewRecord
 from junctor.pipeline.backfill import Backfill
+from junctor.pipeline.flow import Folded
 from junctor.pipeline.tail import Tail
 from junctor.store.dedupe import dedupe_key
+from junctor.store.port import StoreError
 from junctor.store.sqlite import SqliteStore
 from tests.unit.pipeline.bodies import T0, named, track
 from tests.unit.pipeline.town import LOG, flow
@@ -30,7 +32,7 @@ class Hurried:
     """A clock on which nobody waits."""
 
     def now(self) -> float:
-        return T0 / 1000
+        return T0 / 1000 + 1_000
 
     def monotonic(self) -> float:
         return 0.0
@@ -46,7 +48,7 @@ class Fold:
         """Fail to store a batch whenever `faults` says so."""
         self.store = SqliteStore.open(folder)
         self.batches: list[Batch] = []
-        tail = Tail(self.store.log)
+        tail = self.tail = Tail(self.store.log)
         state: Any = self.store.state
         usual = state.write
 
@@ -124,3 +126,48 @@ def test_whatever_can_not_be_stored_is_folded_again_and_published_once_in_order(
     assert offsets == list(range(1, len(BODIES) + 1))
     assert [batch.previous for batch in batches[1:]] == [batch.last for batch in batches[:-1]]
     assert people == expected
+
+
+async def test_what_goes_wrong_with_telling_is_not_folded_again(tmp_path: Path) -> None:
+    fold = Fold(tmp_path, iter([]))
+    told: list[int] = []
+
+    def tell(folded: Folded) -> None:
+        told.append(folded.batch.last)
+        raise ZeroDivisionError
+
+    fold.folding.flow.tell = tell  # type: ignore[method-assign]
+    for first in range(0, 20, 5):
+        await fold.append(BODIES[first : first + 5], first)
+        async with fold.folding.still():
+            pass
+    async with asyncio.timeout(20):
+        await fold.folding.caught_up.wait()
+    assert told == sorted(set(told))
+    assert told[-1] == fold.folding.position == await fold.store.state.position() == 20
+    await fold.close()
+
+
+async def test_time_does_not_run_ahead_of_a_batch_that_could_not_be_stored(tmp_path: Path) -> None:
+    fold = Fold(tmp_path, iter([False, True]))
+    seen: list[tuple[int, int]] = []  # of times when the fold was behind
+    usual = fold.folding.flow.pass_time
+
+    async def pass_time(now: int, position: int, limit: int) -> int:
+        if position < fold.tail.head:
+            seen.append((now, position))
+        return await usual(now, position, limit)
+
+    fold.folding.flow.pass_time = pass_time  # type: ignore[method-assign]
+    for first in (0, 5):
+        await fold.append(BODIES[first : first + 5], first)
+        for _ in range(50):
+            with suppress(StoreError):
+                async with fold.folding.still():
+                    await fold.folding._do_what_is_due()
+    async with asyncio.timeout(20):
+        await fold.folding.caught_up.wait()
+    assert seen
+    assert all(now <= max(T0 + position - 1, 0) for now, position in seen if position)
+    assert all(now == 0 for now, position in seen if not position)
+    await fold.close()
