@@ -12,7 +12,6 @@ from typing import Any, Final
 from junctor.audiences.behavior import Behavior
 from junctor.audiences.changes import BACKFILL, MERGE, Changes, Emission, Transition
 from junctor.audiences.engine import Engine
-from junctor.audiences.leaf import NEVER
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.patterns import Fits, compile_pattern
 from junctor.audiences.seen import HUB, RANKS_PER_OFFSET, Seen, reader
@@ -24,9 +23,8 @@ from junctor.pipeline.figures import figures_of
 from junctor.pipeline.normalize import identifier_text
 from junctor.pipeline.places import Fetch, Places
 from junctor.pipeline.seen import LONGEST_ID, ranks, seen_of
+from junctor.pipeline.subjects import Subjects, new_subject, teach
 from junctor.pipeline.telling import Telling
-from junctor.pipeline.traits import learn
-from junctor.pipeline.turns import in_turns
 from junctor.sdk.context import Clock
 from junctor.store.port import FoldResult, IdentifierKey, State
 
@@ -90,7 +88,7 @@ class Audiences:
                 for _, key in self.subject_keys(body, identifiers)
             }
             subjects = await state.subjects(sorted(wanted))
-        return AudienceBatch(self, subjects, ranks(events))
+        return AudienceBatch(self, Subjects(subjects), ranks(events))
 
     def subject_keys(
         self, body: Mapping[str, Any], identifiers: Sequence[IdentifierKey]
@@ -138,14 +136,10 @@ class AudienceBatch:
     """What one batch of the fold brings about; `finish` ends it."""
 
     stage: Audiences
-    subjects: dict[str, Profile]
+    subjects: Subjects
     ranks: dict[int, int] = field(default_factory=dict)
-    changed_subjects: dict[str, Profile | None] = field(default_factory=dict)
     goals: list[Goal] = field(default_factory=list)
     sessions: dict[tuple[str, int], int] = field(default_factory=dict)
-    _behaviors: dict[int, Behavior] = field(default_factory=dict)
-    _subject_behaviors: dict[str, Behavior] = field(default_factory=dict)
-    _profiles: dict[int, Profile] = field(default_factory=dict)
     _pending: list[_Pending] = field(default_factory=list)
     _bodies: dict[int, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     _telling: Telling = field(init=False)
@@ -178,12 +172,11 @@ class AudienceBatch:
         seen = seen_of(record, body, at, rank)
         engine = self.stage.engine
         self._bodies[rank // RANKS_PER_OFFSET] = (record.message_id, body)
-        behavior = self._behavior(profile)
+        behavior = self.subjects.person(profile)
         ids = ids_of(profile, body)
         born = profile.id == record.offset
-        self._take(
-            profile, engine.observe(profile, behavior, seen, ids, born=born, learned=learned)
-        )
+        changes = engine.observe(profile, behavior, seen, ids, born=born, learned=learned)
+        self._take(profile, behavior, changes)
         self._introduce(profile, behavior, record.received_at, ids)
         if seen.session and engine.program.has_sessions:
             key = (seen.session, profile.id)
@@ -221,10 +214,10 @@ class AudienceBatch:
         The survivor has learned of the absorbed already what is to be learned.
         """
         engine = self.stage.engine
-        mine, theirs = self._behavior(survivor), self._behavior(absorbed)
-        self._take(survivor, engine.merge(survivor, mine, theirs, now, ids_of(survivor, {})))
-        del self._behaviors[absorbed.id]
-        self._profiles.pop(absorbed.id, None)
+        mine, theirs = self.subjects.person(survivor), self.subjects.person(absorbed)
+        changes = engine.merge(survivor, mine, theirs, now, ids_of(survivor, {}))
+        self._take(survivor, mine, changes)
+        self.subjects.put_down(absorbed.id)
         for session, profile_id in list(self.sessions):
             if profile_id == absorbed.id:
                 self.sessions[session, survivor.id] = self.sessions.pop((session, profile_id))
@@ -232,28 +225,27 @@ class AudienceBatch:
 
     def pass_time(self, profile: Profile, now: int) -> None:
         """Let time pass for a person, up to `now`."""
-        behavior = self._behavior(profile)
+        behavior = self.subjects.person(profile)
         if self.stage.engine.rests(behavior, now):
             return
         changes = Changes()
         self.stage.engine.advance(profile, behavior, now, ids_of(profile, {}), changes)
-        self._take(profile, changes)
+        self._take(profile, behavior, changes)
 
     def forget(self, profile: Profile, now: int) -> None:
         """Tell that a person who is to be removed left all audiences.
 
         What audiences are keyed by otherwise goes with them where it is an identifier of theirs.
         """
-        self._leave(profile, self._behavior(profile), now, profile.id)
-        self._put_down(profile.id)
+        self._leave(profile, self.subjects.person(profile), now, profile.id)
+        self.subjects.put_down(profile.id)
         for kind in self.stage.kinds_of_people:
             for value in profile.identifiers.get(kind, ()):
                 key = f"{kind}:{value}"
-                subject = self.subjects.pop(key, None)
+                subject = self.subjects.others.get(key)
                 if subject is not None:
-                    self._leave(subject, self._subject_behavior(key, subject), now, 0)
-                    del self._subject_behaviors[key]
-                self.changed_subjects[key] = None
+                    self._leave(subject, self.subjects.other(key, subject), now, 0)
+                self.subjects.remove(key)
 
     def _leave(self, profile: Profile, behavior: Behavior, now: int, id: int) -> None:
         """Tell that a subject left all audiences; `id` is the person's, 0 of one that is none."""
@@ -265,118 +257,57 @@ class AudienceBatch:
                         compiled.audience, compiled.version, False, now, "event",
                         known.number + 1, known.ids, session,
                     )  # fmt: skip
-                    self._tell(profile, left, profile.subject or _person(profile, session), id)
-
-    def _behavior(self, profile: Profile) -> Behavior:
-        found = self._behaviors.get(profile.id)
-        if found is None:
-            found = self._behaviors[profile.id] = Behavior.decode(profile.behavior)
-        self._profiles[profile.id] = profile
-        return found
-
-    # -- building anew ---------------------------------------------------------------------------
-
-    def fill(
-        self,
-        profile: Profile,
-        seen: Seen,
-        wanted: Collection[str],
-        identifiers: Sequence[IdentifierKey],
-    ) -> None:
-        """Put an event of the past into states of the `wanted` kinds (`SORT KEY`) only."""
-        engine = self.stage.engine
-        engine.fill(self._behavior(profile), seen, _of_sort(wanted, USER, SESSION))
-        for sort, key in self.stage.subject_keys(seen.body, identifiers):
-            subject = self.subjects.setdefault(key, Profile(0, first_seen=seen.at, subject=key))
-            behavior = self._subject_behavior(key, subject)
-            _teach(subject, sort, seen)
-            engine.fill(behavior, seen, _of_sort(wanted, sort), key=sort)
-
-    def take_up(self, profiles: Mapping[int, Profile], subjects: Mapping[str, Profile]) -> None:
-        """Take subjects in hand to do something with all of them."""
-        for profile in profiles.values():
-            self._behavior(profile)
-        for key, subject in subjects.items():
-            self.subjects[key] = subject
-            self._subject_behavior(key, subject)
-
-    def drop(self, kinds: Collection[str]) -> None:
-        """Drop the states of these kinds (`SORT KEY`) of all that are in hand."""
-        for behavior in self._behaviors.values():
-            dropped = _of_sort(kinds, USER, SESSION)
-            for scope in (behavior.own, *behavior.sessions.values()):
-                _without(scope.states, dropped)
-        for key, behavior in self._subject_behaviors.items():
-            _without(behavior.own.states, _of_sort(kinds, key.partition(":")[0]))
-
-    def review(self, now: int) -> None:
-        """Look at the memberships of all in hand by the present definitions, if not done yet."""
-        revision = self.stage.engine.program.revision
-        for id, behavior in list(self._behaviors.items()):
-            if behavior.revision != revision:
-                self.pass_time(self._profiles[id], now)
-            else:
-                self._put_down(id)
-        for key, behavior in list(self._subject_behaviors.items()):
-            if behavior.revision != revision:
-                self.pass_time_of_subject(key, self.subjects[key], now)
-
-    def _put_down(self, id: int) -> None:
-        del self._behaviors[id]
-        del self._profiles[id]
+                    subject = profile.subject or _person(profile, session)
+                    self._telling.tell(profile, left, subject, id, _consent(behavior))
 
     # -- accounts and the like -------------------------------------------------------------------
 
     def _observe_subject(self, sort: str, key: str, seen: Seen) -> None:
-        subject = self.subjects.get(key)
+        subject = self.subjects.others.get(key)
         born = subject is None
         if subject is None:
-            subject = self.subjects[key] = Profile(0, first_seen=seen.at, subject=key)
+            subject = new_subject(key, seen)
         else:
             self.pass_time_of_subject(key, subject, seen.received_at)
-        behavior = self._subject_behavior(key, subject)
-        _teach(subject, sort, seen)
+        behavior = self.subjects.other(key, subject)
+        teach(subject, sort, seen)
         ids = subject_ids(key)
         changes = self.stage.engine.observe(subject, behavior, seen, ids, key=sort, born=born)
-        self._take_subject(key, changes)
+        self._take_subject(key, subject, behavior, changes)
 
     def pass_time_of_subject(self, key: str, subject: Profile, now: int) -> None:
         """Let time pass for a subject that is no person, up to `now`."""
-        self.subjects[key] = subject
-        behavior = self._subject_behavior(key, subject)
+        behavior = self.subjects.other(key, subject)
         changes = Changes()
         sort = key.partition(":")[0]
         self.stage.engine.advance(subject, behavior, now, subject_ids(key), changes, key=sort)
-        self._take_subject(key, changes)
+        self._take_subject(key, subject, behavior, changes)
 
-    def _subject_behavior(self, key: str, subject: Profile) -> Behavior:
-        found = self._subject_behaviors.get(key)
-        if found is None:
-            found = self._subject_behaviors[key] = Behavior.decode(subject.behavior)
-        self.changed_subjects[key] = subject
-        return found
-
-    def _take_subject(self, key: str, changes: Changes) -> None:
+    def _take_subject(
+        self, key: str, subject: Profile, behavior: Behavior, changes: Changes
+    ) -> None:
         for transition in changes.transitions:
-            self._tell(self.subjects[key], transition, key, 0)
+            self._telling.tell(subject, transition, key, 0, _consent(behavior))
         for name, _ in changes.gone:
             row = TransitionRow(name, GONE, key, 0, self.stage.now(), False, BACKFILL)
-            self._telling.note(self.subjects[key], row, None)
+            self._telling.note(subject, row, None)
 
     # -- what comes of it ------------------------------------------------------------------------
 
-    def _take(self, profile: Profile, changes: Changes) -> None:
+    def _take(self, profile: Profile, behavior: Behavior, changes: Changes) -> None:
         if not changes:
             return
+        consent = _consent(behavior)
         for transition in changes.transitions:
-            self._tell(profile, transition, _person(profile, transition.session), profile.id)
+            subject = _person(profile, transition.session)
+            self._telling.tell(profile, transition, subject, profile.id, consent)
         for name, session in changes.gone:
             profile.audiences.pop(name, None)
             subject, now = _person(profile, session), self.stage.now()
             row = TransitionRow(name, GONE, subject, profile.id, now, False, BACKFILL)
             self._telling.note(profile, row, session)
         if changes.transitions or changes.gone:
-            self._show(profile, self._behaviors[profile.id])
+            self._show(profile, behavior)
         self._pending += [_Pending(emission, profile) for emission in changes.emissions]
 
     def _show(self, profile: Profile, behavior: Behavior) -> None:
@@ -388,10 +319,6 @@ class AudienceBatch:
             shown.update({name: True for name, known in scope.memberships.items() if known.member})
         profile.audiences = shown
         profile.changed()
-
-    def _tell(self, profile: Profile, transition: Transition, subject: str, id: int) -> None:
-        behavior = self._behaviors[id] if id else self._subject_behaviors[subject]
-        self._telling.tell(profile, transition, subject, id, _consent(behavior))
 
     def learn_told(self, profile: Profile, before: Mapping[str, bool], at: int) -> None:
         """Note memberships that another hub computed and that an event changed; see profile.py.
@@ -412,31 +339,18 @@ class AudienceBatch:
     async def finish(self) -> None:
         """Make the signals' events, and put what is known of everybody back into their profiles."""
         await self._emit()
-        lag = self.stage.engine.lag
-        async for some in in_turns(list(self._behaviors.items())):
-            for id, behavior in some:
-                self._keep(self._profiles[id], behavior, lag)
-        for key, behavior in self._subject_behaviors.items():
-            self._keep(self.subjects[key], behavior, lag)
-
-    def _keep(self, profile: Profile, behavior: Behavior, lag: int) -> None:
-        was_over = behavior.over
-        profile.behavior = behavior.encode()
-        if behavior.over and not was_over:
-            self.stage.over()
-        due = behavior.due(lag)
-        profile.due = None if due == NEVER else due
+        await self.subjects.put_back(self.stage.engine.lag, self.stage.over)
 
     def result(self, position: int, notes: Mapping[str, str | None] = NO_NOTES) -> FoldResult:
         """Return what is to be committed, once finished; `position` is the offset folded so far."""
         return FoldResult(
             offset=position,
-            profiles=dict(self._profiles),
+            profiles=dict(self.subjects.people),
             transitions=[told.row for told in self.told],
             goals=self.goals,
             derived=self._telling.derived,
             sessions=self.sessions,
-            subjects=self.changed_subjects,
+            subjects=self.subjects.changed,
             notes=notes,
         )
 
@@ -453,15 +367,6 @@ class AudienceBatch:
         self._pending.clear()
 
 
-def _teach(subject: Profile, sort: str, seen: Seen) -> None:
-    """Let a subject that is no person learn from an event; accounts have traits by group calls."""
-    subject.first_seen = min(subject.first_seen, seen.at)
-    subject.last_seen = max(subject.last_seen, seen.at)
-    traits = seen.body.get("traits")
-    if seen.body["type"] == "group" and sort == ACCOUNT and isinstance(traits, dict):
-        learn(subject, subject.traits, traits, seen.at)
-
-
 def _person(profile: Profile, session: str | None) -> str:
     """Return how a person, or one of their sessions, is named as a subject."""
     return str(profile.id) if session is None else f"{profile.id}/{session}"
@@ -470,17 +375,6 @@ def _person(profile: Profile, session: str | None) -> str:
 def _consent(behavior: Behavior) -> Mapping[str, Any] | None:
     """Return what was consented to last."""
     return behavior.consent[2] if behavior.consent is not None else None
-
-
-def _without(states: dict[str, Any], dropped: Collection[str]) -> None:
-    for key in states.keys() & dropped:
-        del states[key]
-
-
-def _of_sort(kinds: Collection[str], *sorts: str) -> set[str]:
-    """Return the keys of those of `kinds` (`SORT KEY`) that are of one of the sorts."""
-    parted = (kind.partition(" ") for kind in kinds)
-    return {key for sort, _, key in parted if sort in sorts}
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from junctor.audiences.canonical import version
 from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import SESSION, USER, Definitions
 from junctor.audiences.program import Program
+from junctor.pipeline import rebuilding
 from junctor.pipeline.audience import AudienceBatch, Audiences
 from junctor.pipeline.flow import Flow
 from junctor.pipeline.normalize import canonical_if_readable
@@ -251,7 +252,7 @@ class Backfill:
         for (record, body, at, profile), identifiers in zip(events, keys, strict=True):
             seen = seen_of(record, body, at, batch.ranks[record.offset])
             wanted = {kind for kind, since in build.kinds.items() if at >= since}
-            batch.fill(profile, seen, wanted, identifiers)
+            rebuilding.fill(batch, profile, seen, wanted, identifiers)
         await self._finish(batch, position, {BUILD: build.encode()})
         self._build = build
 
@@ -259,7 +260,7 @@ class Backfill:
         """Drop stale states, a piece at a time; live events don't go into them yet."""
         sorts = {kind.partition(" ")[0] for kind in build.leftovers}
         batch, cleaned = await self._everybody(flow, build.cleaned, sorts)
-        batch.drop(build.leftovers)
+        rebuilding.drop(batch.subjects, build.leftovers)
         if cleaned is not None:
             build = replace(build, cleaned=cleaned)
         else:
@@ -275,7 +276,7 @@ class Backfill:
     async def _review(self, flow: Flow, position: int, now: int) -> None:
         assert self._reviewed is not None
         batch, reviewed = await self._everybody(flow, self._reviewed, self._wanted.scopes)
-        batch.review(now)
+        rebuilding.review(batch, now)
         if reviewed is None:
             await self._commit(position, {REVISED: self._wanted.revision})
         else:
@@ -294,14 +295,14 @@ class Backfill:
         if isinstance(after, int):
             ids = await self._state.profile_ids(after, CHUNK)
             if ids:
-                batch.take_up(await self._state.profiles(ids), {})
+                batch.subjects.take_up(await self._state.profiles(ids), {})
                 return batch, ids[-1]
             after = ""
         for start, sort in sorted((f"{sort}:", sort) for sort in {*sorts} - {USER, SESSION}):
             if after <= start or after.startswith(start):
                 keys = await self._memberships.subject_keys(sort, after, CHUNK)
                 if keys:
-                    batch.take_up({}, await self._state.subjects(keys))
+                    batch.subjects.take_up({}, await self._state.subjects(keys))
                     return batch, keys[-1]
         return batch, None
 
