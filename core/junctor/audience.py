@@ -235,9 +235,9 @@ def signal(
         own = getattr(function, "__kwdefaults__", None) or {}
         read = own.get("reads") if reads is None else reads
         time = own.get("within") if within is None else within
-        if not read or not time:
+        listed = [read] if isinstance(read, str | EventCondition) else list(read or ())
+        if not listed or not time:
             raise TypeError('a function says what it reads: reads=["…"], within="10m"')
-        listed = [read] if isinstance(read, str | EventCondition) else read
         named = version or _digest(function)
         table = {"function": named, "reads": [as_event(one) for one in listed], "within": time}
         _defined("signals", name, plain(table), Function(name, named, function))

@@ -256,3 +256,10 @@ def test_every_section_can_be_defined() -> None:
             define(section, "x")
 
     assert [one.section for one in found] == list(SECTIONS)
+
+
+def test_the_words_and_or_and_not_are_refused_since_they_would_drop_a_condition() -> None:
+    a, b = event("a"), event("b")
+    for wrong in (lambda: a and b, lambda: a or b, lambda: not a):
+        with pytest.raises(TypeError, match="write a & b"):
+            wrong()

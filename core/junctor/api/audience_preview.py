@@ -149,7 +149,7 @@ class Preview:
             records = [record for record in read if record.offset <= until]
             if not records:
                 break
-            if self._oldest is None and records[0].offset > 1:
+            if not position and records[0].offset > 1:
                 self._oldest = records[0].received_at
             position = records[-1].offset
             await self._fill(records)

@@ -57,6 +57,7 @@ def _told(rows: Sequence[TransitionRow], ids: Ids) -> dict[int, Transition]:
         row.id: Transition(
             public_id(row.profile) if row.profile else row.subject,
             ids, row.audience, row.entered, row.at, row.reason, row.id,
+            row.session,
         )
         for row in rows
     }  # fmt: skip

@@ -236,7 +236,7 @@ class ProfileReads:
             transition = Transition(
                 public_id(row.profile) if row.profile else row.subject,
                 one.ids, row.audience, row.entered, row.at, row.reason,
-                row.id,
+                row.id, row.session,
             )  # fmt: skip
             for watcher in self._watchers:
                 if not watcher.full():

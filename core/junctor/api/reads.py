@@ -42,9 +42,9 @@ class Transition:
     """A profile entered or left an audience.
 
     `ids` are all identifiers of the profile then, kind to values: after a merge those of both
-    halves, and `session_id` with the session that an audience of sessions is about. `at` in epoch
-    ms; `reason` is event, time, merge, backfill or late_event. `id` rises from one to the next, 0
-    if it is not known.
+    halves, and `session_id` with the session that an audience of sessions is about, which is
+    `session`, else "". `at` in epoch ms; `reason` is event, time, merge, backfill or late_event.
+    `id` rises from one to the next, 0 if it is not known.
     """
 
     profile: str
@@ -54,6 +54,7 @@ class Transition:
     at: int
     reason: str
     id: int = 0
+    session: str = ""
 
 
 class Reads(Protocol):

@@ -45,6 +45,8 @@ def transition_event(transition: Transition) -> bytes:
         "reason": transition.reason,
         "profile": transition.profile,
     }
+    if transition.session:
+        sent["session"] = transition.session
     id = b"id: %d\n" % transition.id if transition.id else b""
     return b"event: transition\ndata: %b\n%b\n" % (orjson.dumps(sent), id)
 

@@ -15,7 +15,6 @@ from junctor.audiences.seen import HUB, Seen
 
 MOST_SESSIONS: Final = 16
 """Sessions kept of a person, those last active."""
-SOFT_BYTES: Final = 4_096
 HARD_BYTES: Final = 32_768
 """Encoded size over which the largest states are dropped, and the subject counts as degraded."""
 MOST_CONSENT_BYTES: Final = 2_048

@@ -41,6 +41,14 @@ class Condition(dict[str, Any]):
         """Return the condition with more keys; one of Python's own words is written `for_`."""
         return type(self)({**self, **{key.rstrip("_"): value for key, value in keys.items()}})
 
+    def __bool__(self) -> bool:
+        """Refuse what `and`, `or`, `not` and `if` ask for: they would drop a condition in silence.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("write a & b, a | b, ~a: `and`, `or`, `not` make no conditions")
+
     def __and__(self, other: "Condition") -> "Condition":
         """Return that both hold."""
         return Condition({"all": [*_items(self, "all"), *_items(other, "all")]})

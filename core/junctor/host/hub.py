@@ -404,7 +404,7 @@ class Hub:
     async def _begin_backfill(
         self, loaded: LoadedConfig, position: int
     ) -> tuple[Backfill, Audiences]:
-        """Return the stage to run now; the rest of the way is `_build`'s."""
+        """Return the stage to run now; the rest of the way is Folding's."""
         config = loaded.config
         raw = {name: dict(getattr(config, name)) for name in SECTIONS}
 

@@ -22,6 +22,11 @@ class TransitionRow:
     reason: str
     id: int = field(default=0, compare=False)
 
+    @property
+    def session(self) -> str:
+        """The session that it is about, "" if it is none."""
+        return self.subject.partition("/")[2] if self.profile else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

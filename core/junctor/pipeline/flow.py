@@ -1,4 +1,4 @@
-"""The way of an event, on one screen.
+"""The way of an event.
 
     LOG ─► normalize ─► identify ─► profile ─► audience ─► route ─► commit ─► delivery
      ▲                                             │              (one transaction)

@@ -152,6 +152,7 @@ async def test_a_sample_is_scaled_and_says_how_sure_it_is(tmp_path: Path) -> Non
         tables = {"audiences": {"new": {"event": "Bought"}}}
         whole = await preview(hub, tables, "new")
         assert whole["interval"] is None
+        assert whole["counts_from"] is None, "the log is whole, and read in many pieces"
         part = await preview(hub, tables, "new", 0.5)
         assert part["population"] == whole["population"]
         assert part["sample"] == 0.5
