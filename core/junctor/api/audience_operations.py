@@ -136,11 +136,14 @@ class AudienceOperations:
     async def members(self, name: str, after: str, limit: int) -> dict[str, Any]:
         """Return members, those whose subject sorts behind `after`; `next` is that of a next page.
 
+        A person is named as a subject, `1`, or as people see them, `p-1`.
+
         Raises:
             NotFound: there is no such audience.
         """
         memberships = self._source.store.memberships
-        rows = await memberships.members(name, after, limit)
+        behind = after.removeprefix("p-") if _is_person(after.removeprefix("p-")) else after
+        rows = await memberships.members(name, behind, limit)
         if not rows and name not in self._source.wanted.audiences:
             raise self._unknown(name)
         ids = {int(row.subject.partition("/")[0]) for row in rows if _is_person(row.subject)}

@@ -126,6 +126,9 @@ async def test_members_come_with_their_ids_page_by_page(hub: RunningHub) -> None
     page = await ask(hub, "/api/audiences/teams/members?limit=1")
     assert page["next"] == "account:acme"
     assert (await ask(hub, "/api/audiences/teams/members?after=account:acme"))["members"] == []
+    for before, count in (("p-0", 1), ("0", 1), ("p-1", 0), ("1", 0)):
+        page = await ask(hub, f"/api/audiences/viewers/members?after={before}")
+        assert len(page["members"]) == count
     await ask(hub, "/api/audiences/nothing/members", status=404)
     await ask(hub, "/api/audiences/viewers/members?limit=x", status=400)
 
