@@ -4,6 +4,7 @@
 newest few decide exactly, tell when time alone changes the answer, and serve every window.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,7 +55,7 @@ def place(entries: Entries, entry: Entry) -> int | None:
 
 
 @dataclass(frozen=True)
-class EntriesKind:
+class EntriesKind(ABC):
     """What kinds have in common whose state is entries of events that fit `pattern`.
 
     Where there is a `reading`, they are those in which it finds something. Events count from
@@ -108,9 +109,9 @@ class EntriesKind:
         """See Kind: never."""
         return False
 
+    @abstractmethod
     def keep(self, entries: Entries, entry: Entry) -> None:
         """Take `entry` into entries, of which there are some."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
