@@ -1,1 +1,1 @@
-"""The hub against a bare forwarder on this machine; `make bench`."""
+"""What the hub costs and keeps up with on this machine, beside a budget; `make bench`."""

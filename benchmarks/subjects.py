@@ -1,25 +1,23 @@
-"""What is measured, and what it talks to: the daemon, a bare forwarder, receivers, the load."""
+"""What is measured: the daemon, and the bare forwarder that it is measured against."""
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-HEAD: Final = """
+from benchmarks.processes import asked, free_port, running
+from benchmarks.rounds import Failed, Round
+
+KEY: Final = "bench"
+_HEAD: Final = """
 [server]
 listen = "127.0.0.1:{port}"
 [admin]
 listen = "127.0.0.1:{admin}"
-[store]
-path = "data"
 [egress]
 allow = ["127.0.0.0/8"]
 [log]
@@ -28,206 +26,179 @@ level = "warning"
 type = "segment"
 settings.write_key = {{ env = "BENCH_KEY" }}
 """
-KEY: Final = "bench"
 READERS: Final = """
 [readers.app]
 key = { env = "BENCH_KEY" }
 """
-DELIVERY: Final = """
+KEPT: Final = """
+[store]
+dedupe_window = "3650d"
+[store.retention]
+age = "3650d"
+size = "100GiB"
+"""
+"""For a store that is kept from one day to the next: nothing in it gets too old."""
+DATABASE: Final = Path("junctor-data", "junctor.db")
+"""Where a store is in its folder."""
+_STATSIG: Final = """
 [destinations.statsig]
 type = "statsig"
-settings.server_secret = { env = "BENCH_KEY" }
-settings.endpoint = "ONE"
-[destinations.crm]
-type = "webhook"
-settings.url = "TWO"
-settings.batch = true
-[destinations.lake]
-type = "webhook"
-settings.url = "THREE"
-settings.batch = true
-[routes.all]
-to = ["statsig", "crm", "lake"]
+settings.server_secret = {{ env = "BENCH_KEY" }}
+settings.endpoint = "{url}"
 """
+_WEBHOOK: Final = """
+[destinations.{id}]
+type = "webhook"
+settings.url = "{url}"
+settings.batch = true
+{more}
+"""
+_ROUTE: Final = """
+[routes.all]
+to = [{ids}]
+"""
+_PATIENCE = 60.0
+"""Seconds that a hub gets for what it does by itself."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+def three(urls: Sequence[str]) -> str:
+    """Return the configuration of the usual destinations: Statsig, and webhooks with batches."""
+    first, second, third = urls
+    parts = (
+        _STATSIG.format(url=first),
+        _WEBHOOK.format(id="crm", url=second, more=""),
+        _WEBHOOK.format(id="lake", url=third, more=""),
+        _ROUTE.format(ids='"statsig", "crm", "lake"'),
     )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() != "ready":
-        raise SystemExit(f"{command} did not start")
-    return process
+    return "".join(parts)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-class Receivers:
-    def __init__(self) -> None:
-        self.ports = [free_port() for _ in range(3)]
-        self.process = start([sys.executable, "-m", "benchmarks.receivers", *map(str, self.ports)])
-        self.urls = [f"http://127.0.0.1:{port}/take" for port in self.ports]
-
-    def delivery(self) -> str:
-        """Return the configuration of three destinations that receive everything."""
-        one, two, three = self.urls
-        return DELIVERY.replace("ONE", one).replace("TWO", two).replace("THREE", three)
-
-    def report(self) -> list[dict[str, Any]]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        reports: list[dict[str, Any]] = json.loads(self.process.stdout.readline())
-        return reports
-
-    def wait_for(self, events: int, timeout: float = 120) -> list[dict[str, Any]]:
-        """Wait until every receiver has had `events` since the start; return the last report."""
-        ages: list[list[float]] = [[], [], []]
-        deadline = time.monotonic() + timeout
-        while True:
-            reports = self.report()
-            for kept, report in zip(ages, reports, strict=True):
-                kept += report["ages"]
-            if min(report["events"] for report in reports) >= events:
-                for kept, report in zip(ages, reports, strict=True):
-                    report["ages"] = kept
-                return reports
-            if time.monotonic() > deadline:
-                counts = [report["events"] for report in reports]
-                raise SystemExit(f"events are missing: {counts} of {events}")
-            time.sleep(0.05)
+def webhooks(urls: Sequence[str], more: str = "") -> str:
+    """Return the configuration of webhooks w0, w1, … that get everything, with `more` settings."""
+    ids = [f"w{number}" for number in range(len(urls))]
+    parts = [_WEBHOOK.format(id=id, url=url, more=more) for id, url in zip(ids, urls, strict=True)]
+    return "".join(parts) + _ROUTE.format(ids=", ".join(f'"{id}"' for id in ids))
 
 
 class Hub:
-    """The daemon, on a store in `folder` (one of its own if none is given)."""
+    """The daemon, ready."""
 
-    def __init__(self, config: str, folder: Path | None = None) -> None:
-        self._own = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="junctor-bench-"))
-        self.port, self.admin = free_port(), free_port()
-        head = HEAD.format(port=self.port, admin=self.admin)
-        (self.folder / "junctor.toml").write_text(head + config)
-        self.process: subprocess.Popen[str] = subprocess.Popen(
-            [sys.executable, "-m", "junctor.cli.main", "run", "--config", "junctor.toml"],
-            cwd=self.folder, env={**os.environ, "BENCH_KEY": KEY}, text=True,
-        )  # fmt: skip
-        self._wait_ready()
+    def __init__(self, pid: int, port: int, client: httpx.Client, begun: float) -> None:
+        """Talk to the daemon by `client`; it was started at `begun` on the monotonic clock."""
+        self.pid = pid
+        self.port = port
+        self._client = client
+        self._wait(self._is_ready, "does not get ready", pause=0.01)
+        self.ready_seconds = time.monotonic() - begun
+        self._wait(self._has_workers, "has no workers")
 
-    def _wait_ready(self) -> None:
-        for _ in range(400):
-            if self.process.poll() is not None:
-                break
-            try:
-                if httpx.get(f"http://127.0.0.1:{self.port}/health/ready").status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise SystemExit("the hub did not start")
+    def _is_ready(self) -> bool:
+        try:
+            ready = self._client.get(f"http://127.0.0.1:{self.port}/health/ready")
+        except httpx.HTTPError:
+            return False
+        return ready.status_code == 200
 
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.admin}/api/status").json()
-        return found
+    def _has_workers(self) -> bool:
+        workers = self.status()["workers"]
+        return bool(workers["running"] == workers["wanted"])
+
+    def wait_folded(self) -> None:
+        """Wait until all that was accepted is folded."""
+        self._wait(lambda: self.status()["log"]["behind"] == 0, "does not catch up", 5 * _PATIENCE)
+
+    def wait_settled(self) -> None:
+        """Wait until the ledger knows of no event that is still to be delivered."""
+        self._wait(lambda: not any(one["pending"] for one in self.ledger()), "does not settle")
+
+    def _wait(
+        self,
+        is_so: Callable[[], bool],
+        problem: str,
+        seconds: float = _PATIENCE,
+        pause: float = 0.05,
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            if time.monotonic() > deadline or not Path(f"/proc/{self.pid}/exe").exists():
+                raise Failed(f"the hub {problem}")
+            time.sleep(pause)
 
     def commits(self) -> float:
+        """Return how often it committed, each with one fsync of the write-ahead log.
+
+        Checkpoints are not among them: one in 16 MB of the log.
+        """
         return float(self.status()["commits"])
 
-    def wait_folded(self, timeout: float = 300) -> None:
-        """Wait until all that was accepted is folded."""
-        deadline = time.monotonic() + timeout
-        while self.status()["log"]["behind"] > 0:
-            if time.monotonic() > deadline:
-                raise SystemExit("the fold does not catch up")
-            time.sleep(0.05)
+    def status(self) -> dict[str, Any]:
+        """Return what `junctor status` shows."""
+        return self._ask("GET", "/api/status")
 
-    def close(self) -> None:
-        stop(self.process)
-        if self._own:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return the tallies of every destination."""
+        return list(self._ask("GET", "/api/ledger")["destinations"].values())
+
+    def replay(self, destination: str) -> None:
+        """Begin to send everything in the log to a destination again."""
+        wish = {"destination": destination, "since": "1970-01-02T00:00:00Z"}
+        self._ask("POST", "/api/replays", wish)
+
+    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            answer = self._client.request(method, path, json=body).raise_for_status()
+        except httpx.HTTPError as error:
+            raise Failed(f"{method} {path}: {error!r}") from None
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextmanager
+def hub(config: str, folder: Path) -> Iterator[Hub]:
+    """Run the daemon on the store in a folder."""
+    port, admin = free_port(), free_port()
+    (folder / "junctor.toml").write_text(_HEAD.format(port=port, admin=admin) + config)
+    command = ["junctor.cli.main", "run", "--config", "junctor.toml"]
+    begun = time.monotonic()
+    with (
+        running(command, talks=False, folder=folder, environ={"BENCH_KEY": KEY}) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{admin}", timeout=_PATIENCE) as client,
+    ):
+        yield Hub(process.pid, port, client, begun)
+
+
+@contextmanager
+def new_hub(config: str, round: Round) -> Iterator[Hub]:
+    """Run the daemon on a store of its own, which is removed afterwards."""
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="hub-", dir=round.folder, ignore_cleanup_errors=True
+        ) as folder,
+        hub(config, Path(folder)) as running_hub,
+    ):
+        yield running_hub
 
 
 class Bare:
-    def __init__(self, receivers: Receivers) -> None:
-        self.port = free_port()
-        self.process = start(
-            [sys.executable, "-m", "benchmarks.forwarder", str(self.port), *receivers.urls]
-        )
+    """The bare forwarder."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        """Take the process and the port that it listens on."""
+        self.pid = pid
+        self.port = port
 
     def commits(self) -> float:
+        """Return 0: it keeps nothing."""
         return 0.0
 
-    def close(self) -> None:
-        stop(self.process)
+
+@contextmanager
+def bare(urls: Sequence[str]) -> Iterator[Bare]:
+    """Run the bare forwarder, which sends everything to all of `urls`."""
+    port = free_port()
+    with running(["benchmarks.traffic.forwarder", str(port), *urls]) as process:
+        asked(process)
+        yield Bare(process.pid, port)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and of those that it runs."""
-    return sum(_cpu_seconds(one) for one in _family(pid))
-
-
-def memory_mb(pid: int, what: str = "VmHWM") -> float:
-    """Return the resident memory of a process and of those that it runs.
-
-    Each at its peak (`VmHWM`), or as it is now (`VmRSS`).
-    """
-    return sum(_memory_mb(one, what) for one in _family(pid))
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mb(pid: int, what: str) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(what):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def machine_load() -> str:
-    """Return how busy the machine is, to be read beside every figure."""
-    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
-
-
-def load(
-    port: int, events: int, batch: int, connections: int, rate: float, run: str, *extra: str
-) -> subprocess.Popen[str]:
-    """Start the load; `rate` is events a second, 0 for as fast as answered."""
-    command = [
-        sys.executable, "-m", "benchmarks.load", str(port), str(events), str(batch),
-        str(connections), str(rate), run, *extra,
-    ]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def sent(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for the load to end and return what it says of itself."""
-    out, _ = process.communicate()
-    if process.returncode:
-        raise SystemExit("the load failed")
-    told: dict[str, Any] = json.loads(out)
-    if told["refused"]:
-        raise SystemExit(f"{told['refused']} requests were refused")
-    return told
+Subject = Hub | Bare

@@ -18,8 +18,8 @@ import typer
 from prometheus_client import Metric
 
 from junctor import fql
+from junctor.api.keep import Overloaded
 from junctor.api.openapi import openapi
-from junctor.api.sources import Overloaded
 from junctor.cli.main import app
 from junctor.config.load import load_config
 from junctor.config.model import Config
@@ -150,6 +150,22 @@ async def test_the_readme_s_plug_in_keeps_every_rule_of_the_kit(tmp_path: Path) 
     assert passed
     assert int(passed[1]) >= 20
     assert len((tmp_path / "acme.py").read_text().splitlines()) <= 31
+
+
+async def test_the_readme_s_plug_in_meets_a_vendor_on_a_bad_day(tmp_path: Path) -> None:
+    files_of("README.md", tmp_path)
+    files_of("docs/testing.md", tmp_path)
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "test_acme_vendor.py",
+    )
+
+    assert "1 passed" in await run(*command, folder=tmp_path)
 
 
 async def test_the_readme_s_first_event_arrives_as_it_says(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ async def send(daemon: Daemon, count: int) -> Sequence[str]:
     return [event["messageId"] for event in events]
 
 
+@pytest.mark.case(21)
 async def test_sighup_takes_a_good_file_and_refuses_a_broken_one(tmp_path: Path) -> None:
     ports = free_ports()
     async with receiving() as receiver:
@@ -195,6 +196,7 @@ async def test_a_stop_with_events_in_flight_loses_nothing(
         assert receiver.counts("/sink") == dict.fromkeys(sent, 1)
 
 
+@pytest.mark.case(38)
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     ports = free_ports()
     stuck = asyncio.Event()
@@ -219,6 +221,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
             assert await daemon.ended(signal.SIGTERM) == 0
 
 
+@pytest.mark.case(40)
 async def test_what_can_not_start_says_why_and_exits_with_1(tmp_path: Path) -> None:
     ports = free_ports()
     async with (

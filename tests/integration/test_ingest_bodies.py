@@ -75,6 +75,7 @@ BODIES: list[tuple[str, bytes, int, str | None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.case(1, 2, 3)
 @pytest.mark.parametrize(("name", "body", "status", "reason"), BODIES, ids=[b[0] for b in BODIES])
 async def test_a_single_call(
     world: World, name: str, body: bytes, status: int, reason: str | None
@@ -94,6 +95,7 @@ async def test_a_single_call(
 NUMBERS = [b"18446744073709551615", b"-9223372036854775808", b"0.1", b"1e2", b"-0.0"]
 
 
+@pytest.mark.case(2)
 @pytest.mark.parametrize("number", NUMBERS, ids=bytes.decode)
 async def test_numbers_keep_their_value_on_the_way(world: World, number: bytes) -> None:
     body = with_value(number)
@@ -102,6 +104,7 @@ async def test_numbers_keep_their_value_on_the_way(world: World, number: bytes) 
     assert repr(event["properties"]["x"]) == repr(orjson.loads(number))
 
 
+@pytest.mark.case(1)
 async def test_unknown_keys_order_and_text_are_kept(world: World) -> None:
     properties: dict[str, Any] = {"z": "é \0 😀 \u2028", "a": None, "m": {"": []}}
     call = track(properties=properties, _metadata={"bundled": [1]})
@@ -132,6 +135,7 @@ ENCODINGS: list[tuple[str, str, bytes, int]] = [
 ]
 
 
+@pytest.mark.case(4)
 @pytest.mark.parametrize(
     ("name", "encoding", "body", "status"), ENCODINGS, ids=[row[0] for row in ENCODINGS]
 )
@@ -156,6 +160,7 @@ async def test_the_content_type_is_not_believed(world: World, content_type: str)
     assert (reply.status, reply.json) == (200, {"success": True})
 
 
+@pytest.mark.case(3)
 async def test_a_body_in_chunks_is_taken_up_to_the_limit(world: World) -> None:
     async def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
         for start in range(0, len(body), size):

@@ -28,6 +28,7 @@ ENVELOPES: list[tuple[str, Any, int]] = [
 ]
 
 
+@pytest.mark.case(5)
 @pytest.mark.parametrize(("name", "body", "status"), ENVELOPES, ids=[e[0] for e in ENVELOPES])
 async def test_an_envelope_without_events(world: World, name: str, body: Any, status: int) -> None:
     before = await world.client.stored()
@@ -73,6 +74,7 @@ SINGLE = [row for row in BAD if "type" not in row[1]]
 """The type of a single call is said by its path."""
 
 
+@pytest.mark.case(6)
 @pytest.mark.parametrize(("name", "fields", "reason"), SINGLE, ids=[row[0] for row in SINGLE])
 async def test_a_single_bad_call_is_answered_with_the_field(
     world: World, name: str, fields: dict[str, Any], reason: str
@@ -84,6 +86,7 @@ async def test_a_single_bad_call_is_answered_with_the_field(
     assert await world.client.stored() == before
 
 
+@pytest.mark.case(3, 5, 6)
 async def test_bad_items_of_a_batch_are_kept_with_their_reasons_and_cost_nobody_else(
     world: World,
 ) -> None:
@@ -126,6 +129,7 @@ GOOD_IDS: list[tuple[str, dict[str, Any], str | None]] = [
 ]
 
 
+@pytest.mark.case(6)
 @pytest.mark.parametrize(("name", "fields", "user"), GOOD_IDS, ids=[row[0] for row in GOOD_IDS])
 async def test_an_id_becomes_text_and_null_is_absent(
     world: World, name: str, fields: dict[str, Any], user: str | None
@@ -161,6 +165,7 @@ TIMES: list[tuple[str, dict[str, Any], bool]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.case(7)
 @pytest.mark.parametrize(("name", "fields", "at_receipt"), TIMES, ids=[row[0] for row in TIMES])
 async def test_a_time_is_corrected_or_replaced_and_the_original_kept(
     world: World, name: str, fields: dict[str, Any], at_receipt: bool
@@ -173,6 +178,7 @@ async def test_a_time_is_corrected_or_replaced_and_the_original_kept(
     assert event["originalTimestamp"] == fields.get("timestamp", event["timestamp"])
 
 
+@pytest.mark.case(7)
 async def test_a_wrong_clock_is_corrected_by_the_time_of_sending(world: World) -> None:
     call = track(timestamp="2020-02-02T20:00:00Z", sentAt="2020-02-02T20:10:00Z")
     assert (await world.send(orjson.dumps(call))).status == 200
@@ -198,6 +204,7 @@ MESSAGE_IDS: list[tuple[Any, str | None]] = [
 """What is sent, and what becomes of it; None: the hub names the event."""
 
 
+@pytest.mark.case(8)
 @pytest.mark.parametrize(("id", "kept"), MESSAGE_IDS, ids=[repr(id)[:9] for id, _ in MESSAGE_IDS])
 async def test_a_message_id_is_text_and_made_where_there_is_none(
     world: World, id: Any, kept: str | None
@@ -212,6 +219,7 @@ async def test_a_message_id_is_text_and_made_where_there_is_none(
     assert kept is None or event["messageId"] == kept
 
 
+@pytest.mark.case(8)
 async def test_the_same_message_id_is_stored_once_per_source(world: World) -> None:
     call = track()
     twice, before = {"batch": [call, call]}, await world.client.stored()
@@ -224,6 +232,7 @@ async def test_the_same_message_id_is_stored_once_per_source(world: World) -> No
     assert await world.client.stored() - before == 2
 
 
+@pytest.mark.case(12)
 async def test_a_stored_batch_sent_again_is_answered_alike_and_stored_once(world: World) -> None:
     calls = [track() for _ in range(50)]
     before = await world.client.stored()

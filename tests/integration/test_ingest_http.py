@@ -21,6 +21,7 @@ KEY = f"Authorization: {basic(WRITE_KEY)['authorization']}"
 # -- clients that are slow, broken or gone -------------------------------------------------------
 
 
+@pytest.mark.case(11)
 async def test_a_client_that_drips_its_body_is_answered_408_in_time(world: World) -> None:
     """408 and not 400: SDKs send a batch again after it."""
     before = await world.client.stored()
@@ -36,6 +37,7 @@ async def test_a_client_that_drips_its_body_is_answered_408_in_time(world: World
     assert await world.client.stored() == before
 
 
+@pytest.mark.case(11)
 async def test_slow_clients_do_not_keep_others_waiting(world: World) -> None:
     async def slow() -> int:
         async with wire.connection(world.client.ingest) as (reader, writer):
@@ -91,6 +93,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing(wor
     assert await world.client.stored() - before == 1
 
 
+@pytest.mark.case(11)
 async def test_a_client_gone_before_the_answer_leaves_all_or_nothing(world: World) -> None:
     calls = [track() for _ in range(10)]
     body = orjson.dumps({"batch": calls})
@@ -108,6 +111,7 @@ async def test_a_client_gone_before_the_answer_leaves_all_or_nothing(world: Worl
     assert [world.receiver.counts("/sink")[id] for id in ids] == [1] * len(calls)
 
 
+@pytest.mark.case(11)
 async def test_a_half_closed_connection_is_stored_whole_or_not_at_all(world: World) -> None:
     call = track()
     body = orjson.dumps(call)
@@ -142,6 +146,7 @@ async def test_requests_on_one_connection_are_answered_in_turn(world: World) -> 
 # -- browsers ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize("path", ["/v1/t", "/v1/batch", "/v1/projects/x/settings", "/hooks/cloud"])
 async def test_a_preflight_allows_what_the_browser_sdk_sends(world: World, path: str) -> None:
     asked = {
@@ -235,10 +240,15 @@ ROUTES: list[tuple[str, str, int]] = [
     ("GET", "/api/status", 404),
     ("GET", "/health/live", 200),
     ("GET", "/health/ready", 200),
-    ("POST", "/health/ready", 404),
+    ("POST", "/health/ready", 405),
+    ("GET", "/health/ready/", 404),
+    ("GET", "/hooks/cloud", 405),
+    ("PUT", "/hooks/hidden/address-token", 405),
+    ("GET", "/hooks/nobody", 404),
 ]
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("method", "path", "status"), ROUTES, ids=[f"{m} {path}" for m, path, _ in ROUTES]
 )
@@ -257,6 +267,7 @@ async def test_every_path_and_method_has_a_json_answer(
         assert reply.json["message"] == reply.json["error"]
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize("path", ["/", "/v1/track", "/hooks/cloud", "/health/live"])
 async def test_head_has_the_headers_and_no_body(world: World, path: str) -> None:
     reply = await world.client.ask("HEAD", path, None, basic(WRITE_KEY))

@@ -47,6 +47,7 @@ KEYS: list[tuple[str, dict[str, str], object, str | None]] = [
 ]
 
 
+@pytest.mark.case(9)
 @pytest.mark.parametrize("path", ["/v1/track", "/v1/batch"])
 @pytest.mark.parametrize(("name", "headers", "key", "source"), KEYS, ids=[row[0] for row in KEYS])
 async def test_a_write_key(
@@ -100,6 +101,7 @@ SIGNED: list[tuple[str, bytes, str, int]] = [
 ]
 
 
+@pytest.mark.case(10)
 @pytest.mark.parametrize(
     ("name", "body", "signature", "stored"), SIGNED, ids=[row[0] for row in SIGNED]
 )
@@ -113,6 +115,7 @@ async def test_a_signature_of_segment(
     assert await world.client.stored() - before == stored
 
 
+@pytest.mark.case(10, 12)
 async def test_what_segment_sends_again_in_other_batches_is_stored_once(world: World) -> None:
     calls = [orjson.dumps(track()) for _ in range(4)]
     before = await world.client.stored()

@@ -116,7 +116,7 @@ async def test_a_process_that_is_killed_is_replaced_and_the_hub_answers_meanwhil
 async def test_a_process_that_hangs_is_replaced_so_that_events_come_in(
     hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("junctor.host.read_child._PULSE_SECONDS", 0.1)
+    monkeypatch.setattr("junctor.host.read_child.PULSE_SECONDS", 0.1)
     (pid,) = children()
     os.kill(pid, signal.SIGSTOP)
     async with asyncio.timeout(20):

@@ -108,6 +108,7 @@ def check_webhooks(receiver: Receiver) -> None:
     ]
 
 
+@pytest.mark.case(12)
 @pytest.mark.parametrize("first", BAD_DAYS.values(), ids=BAD_DAYS)
 async def test_what_the_sdk_sends_again_arrives_once(tmp_path: Path, first: list[Answer]) -> None:
     async with (

@@ -80,6 +80,7 @@ class Sender:
         assert receiver.counts("/sink") == dict.fromkeys(self.stored, 1)
 
 
+@pytest.mark.case(13)
 async def test_writes_that_fail_are_answered_503_until_they_work_again(tmp_path: Path) -> None:
     async with receiving() as receiver, running_hub(tmp_path, config(receiver)) as running:
         client, sender = running.client, Sender(running)
@@ -107,6 +108,7 @@ async def test_writes_that_fail_are_answered_503_until_they_work_again(tmp_path:
     sender.check(receiver)
 
 
+@pytest.mark.case(13)
 @pytest.mark.slow
 async def test_an_sdk_waits_until_there_is_space_and_sends_everything_once(tmp_path: Path) -> None:
     async with (

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.events import track
 from tests.support.hub import WRITE_KEY, config_text, everything_to, running_hub, webhook
 from tests.support.receiver import receiving
 
 
+@pytest.mark.case(16)
 async def test_events_of_a_suppressed_user_are_answered_and_not_stored(tmp_path: Path) -> None:
     theirs, others = track(userId="u-gone"), track(userId="u-here")
     async with receiving() as receiver:

@@ -46,6 +46,7 @@ def numbers_by_user(requests: Iterable[Received]) -> dict[str, list[int]]:
 IN_ORDER = {f"u-{user}": list(range(EACH)) for user in range(USERS)}
 
 
+@pytest.mark.case(36)
 @pytest.mark.parametrize("batch", [False, True], ids=["one a request", "in batches"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_failures_and_a_restart_change_no_order(
@@ -73,6 +74,7 @@ async def test_failures_and_a_restart_change_no_order(
     assert ledger["sink"]["delivered"] == len(calls)
 
 
+@pytest.mark.case(36)
 async def test_one_person_whose_events_fail_holds_up_nobody_else(tmp_path: Path) -> None:
     calls = shuffled_calls(Random(7))
     stuck = True

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests.support.hub import config_text, everything_to, load, running_hub, webhook
 from tests.support.load import Load
 from tests.support.receiver import Receiver, receiving
@@ -16,6 +18,7 @@ def has_taken(receiver: Receiver, count: int) -> bool:
     return len(receiver.taken) >= count
 
 
+@pytest.mark.case(21)
 async def test_destinations_come_and_go_and_those_that_stay_get_everything_once(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ ABSENT_IF_NULL: Final = frozenset(
 )  # fmt: skip
 """Analytics-python writes `null` for ids it does not have."""
 
+_NO_DELETE: Final = "a write key, which everybody can read off a page, erases nobody"
 NO_ENVELOPE: Final[Mapping[str, Any]] = {}
 
 
@@ -39,7 +40,9 @@ def batch(
     records: list[dict[str, Any]] = []
     refused: list[Refused] = []
     for index, item in enumerate(items):
-        if isinstance(item, dict):
+        if isinstance(item, dict) and item.get("type") == "delete":
+            refused.append(Refused(item, f"batch[{index}] is a delete: {_NO_DELETE}"))
+        elif isinstance(item, dict):
             records.append(_record(item, None, envelope, remote))
         else:
             refused.append(Refused(item, f"batch[{index}] must be a JSON object"))

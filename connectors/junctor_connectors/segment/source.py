@@ -110,15 +110,16 @@ class Segment(PushSource[SegmentSettings]):
             MalformedRequest: a body that is no JSON object, or no batch where one is expected.
         """
         path = request.path
-        if path.startswith(PIXEL):
-            return self._pixel(request)
-        project = PROJECT_SETTINGS.fullmatch(path)
-        if path not in CALLS and path not in BATCHES and path != SELF_METRICS and not project:
+        pixel, project = path.startswith(PIXEL), PROJECT_SETTINGS.fullmatch(path)
+        reads = pixel or project
+        if path not in CALLS and path not in BATCHES and path != SELF_METRICS and not reads:
             return _error(404, "not_found", "no such call in the tracking API")
-        methods = ("GET", "HEAD") if project else ("POST",)
+        methods = ("GET", "HEAD") if reads else ("POST",)
         if request.method not in methods:
             allow = ", ".join(methods)
             return _error(405, "method_not_allowed", f"use {allow}", {"allow": allow})
+        if pixel:
+            return self._pixel(request)
         if path == SELF_METRICS:
             return Reply()
         self._keys.require(_presented(request))

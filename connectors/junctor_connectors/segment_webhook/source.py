@@ -28,6 +28,8 @@ IDS: Final = frozenset({"messageId", "userId", "anonymousId", "groupId", "previo
 ALIAS_KEYS: Final = {"Previous ID": "previousId", "User ID": "userId"}
 """The documentation of the classic destination shows an alias with these keys."""
 
+_UNSIGNED: Final = "of a batch only the first event is signed, so that it needs `token`"
+
 
 class SegmentWebhookSettings(Settings):
     """How Segment proves itself. Without a secret and a token anybody can post."""
@@ -45,7 +47,8 @@ class SegmentWebhookSettings(Settings):
         if self.shared_secret or self.shared_secrets or self.token:
             return []
         return [
-            "neither `shared_secret` nor `token` is set: anybody who knows the address can post"
+            "neither `shared_secret` nor `token` is set: anybody who knows the address can post,"
+            " and erase people"
         ]
 
 
@@ -71,6 +74,7 @@ class SegmentWebhook(PushSource[SegmentWebhookSettings]):
         self._secrets = tuple(secret.get_secret_value().encode() for secret in secrets)
         token = settings.token
         self._path = None if token is None else f"/{token.get_secret_value()}".encode()
+        self._is_forgeable = bool(secrets) and token is None
 
     def accept(self, request: InboundRequest) -> Accepted:
         """Verify token and signature, and hand over the events.
@@ -88,7 +92,9 @@ class SegmentWebhook(PushSource[SegmentWebhookSettings]):
         records: list[dict[str, Any]] = []
         refused: list[Refused] = []
         for index, item in enumerate(body):
-            if isinstance(item, dict):
+            if index and self._is_forgeable and isinstance(item, dict) and _is_delete(item):
+                refused.append(Refused(item, f"[{index}] is a delete: {_UNSIGNED}"))
+            elif isinstance(item, dict):
                 records.append(_record(item))
             else:
                 refused.append(Refused(item, f"[{index}] must be a JSON object"))
@@ -105,6 +111,10 @@ class SegmentWebhook(PushSource[SegmentWebhookSettings]):
             raise Unauthorized("the X-Signature header is missing")
         if not verify(request.body, signature, self._secrets):
             raise Unauthorized("the X-Signature header does not match the body")
+
+
+def _is_delete(event: dict[str, Any]) -> bool:
+    return event.get("type") == "delete"
 
 
 def _record(event: dict[str, Any]) -> dict[str, Any]:

@@ -18,16 +18,21 @@ _RESERVED: Final = ":/?#[]@!$&'()*+,;=%~"
 _SCHEME: Final = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 _SPOKEN_PING: Final = re.compile(r"(?<!\w)@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
 _ZERO_WIDTH_SPACE: Final = "\u200b"
-_CONTROL: Final = {code: None for code in (*range(9), 11, 12, *range(14, 32), 127)}
+_REORDERING: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Embeddings, overrides and isolates of Unicode: one left open turns around what follows it."""
+_DROPPED: Final = dict.fromkeys(
+    (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029, *_REORDERING)
+)
 
 
 def escape_text(text: str) -> str:
     """Return `text` so that Slack shows it and nothing more.
 
     A spoken `@channel`, `@here` or `@everyone` gets an invisible space, for the places where Slack
-    looks for mentions by itself. Formatting characters like `*` are left alone.
+    looks for mentions by itself. What turns around the direction of the author's own text is left
+    out. Formatting characters like `*` are left alone.
     """
-    text = text.translate(_CONTROL)
+    text = text.translate(_DROPPED)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPOKEN_PING.sub("@" + _ZERO_WIDTH_SPACE, text) if "@" in text else text
 

@@ -22,12 +22,14 @@ class SlackSettings(Settings):
     text: str | None = Field(default=None, min_length=1)
     """The message as a template in Slack's mrkdwn, such as
     `*{{event}}* by {{profile.traits.email | somebody}}`. Values are escaped: no event can ping a
-    channel or write a link. With `blocks` it is what notifications show. Default: a short line
-    that says what happened and who did it."""
+    channel or hide a link behind other words. With `blocks` it is what notifications show. Default:
+    a short line that says what happened and who did it."""
     blocks: list[dict[str, Any]] | str = Field(default=[])
     """Block Kit, as TOML tables or as JSON text out of Slack's Block Kit Builder; the texts and
     URLs inside are templates like `text`. A text that comes out empty is shown as `–`."""
-    api_url: str = Field(default="https://slack.com/api", pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
+    api_url: str = Field(
+        default="https://slack.com/api", pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+    )
     """Root of Slack's Web API, for `token`; GovSlack has its own."""
 
     @field_validator("webhook_url")
@@ -37,7 +39,9 @@ class SlackSettings(Settings):
             text = secret.get_secret_value()
             try:
                 parts = urlsplit(text)
-                good = parts.scheme in ("http", "https") and parts.hostname
+                good = (
+                    parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+                )
             except ValueError:
                 good = False
             if not good or not text.isascii() or not text.isprintable() or " " in text:

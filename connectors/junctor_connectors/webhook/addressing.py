@@ -28,7 +28,7 @@ def check_url(template: str) -> None:
     """Check a URL template.
 
     Raises:
-        ValueError: no http(s) URL, a fragment, or a placeholder before the path.
+        ValueError: no http(s) URL, credentials, a fragment, or a placeholder before the path.
     """
     pieces = parse_template(template)
     literals = [piece if isinstance(piece, str) else piece.default or "" for piece in pieces]
@@ -41,6 +41,8 @@ def check_url(template: str) -> None:
         good = False
     if not good:
         raise ValueError("an http(s) URL is expected")
+    if "@" in parts.netloc:
+        raise ValueError("no user and password in a URL; send them by settings.headers")
     if len(pieces) > 1 and not (parts.path or parts.query):
         raise ValueError("event data may stand in path and query only, not in the host")
     if "#" in template:

@@ -18,10 +18,12 @@ from junctor.sdk import (
     PartialFailure,
     Rejected,
     Request,
+    Response,
     compile_mapping,
     compile_template,
     has_placeholders,
     idempotency_key,
+    raise_for_items,
     send,
 )
 from junctor.sdk.mapping import MISSING
@@ -39,7 +41,8 @@ class Webhook(HttpDestination[WebhookSettings]):
     """Sends each event, or a list of them, to a URL.
 
     `webhook-id` is the same for every attempt at the same events: receivers dedupe by it, or by
-    the `messageId` of each event. Any 2xx is success; 410 stops the destination for good.
+    the `messageId` of each event. Any 2xx is success, but 207 may say what became of each event:
+    a list of `{"status": 200}` in their order. 410 stops the destination for good.
     """
 
     manifest = Manifest(
@@ -131,6 +134,22 @@ class Webhook(HttpDestination[WebhookSettings]):
                 "webhook-signature": signature,
             },
         )
+
+    def interpret(self, response: Response, events: Sequence[Event]) -> None:
+        """Read the status; of 207 with a list each item's.
+
+        Raises:
+            InvalidPayload: nothing is at an address that depends on the event; that says nothing
+                of other events' addresses.
+            DeliveryError: as `raise_for_status` has it.
+        """
+        if response.status in (404, 410) and self._fixed_url is None:
+            said = f"HTTP {response.status}: nothing is at this event's address"
+            raise InvalidPayload(said, status=response.status)
+        super().interpret(response, events)
+        if response.status == 207 and isinstance(items := response.json(), list):
+            statuses = [item.get("status") if isinstance(item, dict) else None for item in items]
+            raise_for_items(statuses, events)
 
     def _single(self, event: Event) -> Request:
         payload = event.payload() if self._needs_payload else {}

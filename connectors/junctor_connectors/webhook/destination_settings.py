@@ -15,7 +15,8 @@ class WebhookSettings(Settings):
     url: str | Secret
     """The address, https unless it is in your own network. The path and the query may hold values
     of the event, as `https://crm.example/people/{{userId}}`; they are percent-encoded, and an
-    event that lacks one becomes a dead letter (give a default: `{{userId | unknown}}`)."""
+    event that lacks one becomes a dead letter (give a default: `{{userId | unknown}}`). So does one
+    whose address is answered 404 or 410; a fixed address that is pauses the destination."""
     method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
     """HTTP method. GET and DELETE carry no body: the flattened properties (traits of identify and
     group), or what `body` gives, are the query."""

@@ -1,16 +1,17 @@
 """The application behind the admin listener: for operators, never for the public."""
 
-import hmac
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import orjson
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
+from junctor.api.admin_guard import AdminGuard, Handler, add_headers
 from junctor.api.audience_admin import audience_routes
 from junctor.api.audience_operations import AudienceOperations, BadDefinition
+from junctor.api.erasure_admin import erasure_routes
+from junctor.api.erasure_operations import ErasureOperations
 from junctor.api.health import health_routes
 from junctor.api.openapi import openapi
 from junctor.api.operations import NotFound, Operations
@@ -20,72 +21,50 @@ from junctor.store.port import StoreError
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def admin_app(
     operations: Operations,
     audiences: AudienceOperations,
+    erasures: ErasureOperations,
     metrics: Metrics,
     live: LiveStream,
     token: str | None,
+    logger: FilteringBoundLogger,
 ) -> web.Application:
     """Return the application; with a `token` every request but health must carry it."""
-    app = web.Application(middlewares=[_errors, _guard(token)], client_max_size=2**20)
+    guard = AdminGuard(token, metrics, logger)
+    app = web.Application(middlewares=[_errors(logger), guard.middleware], client_max_size=2**20)
+    app.on_response_prepare.append(add_headers)
     app.add_routes(health_routes(operations))
     app.add_routes(_Admin(operations, metrics, live).routes())
     app.add_routes(audience_routes(audiences))
+    app.add_routes(erasure_routes(erasures))
     return app
 
 
-def _guard(token: str | None) -> Any:
-    """Without a token only requests addressed to loopback names pass, and only non-browser writes.
-
-    The Host check stops DNS rebinding; writes must be JSON, which no cross-site form can send.
-    """
-    expected = f"Bearer {token}".encode() if token is not None else None
+def _errors(logger: FilteringBoundLogger) -> Any:
+    """Answer every error as JSON that says what an operator needs, never how the hub is made."""
 
     @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/health/"):
+    async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
             return await handler(request)
-        if expected is not None:
-            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-            if not hmac.compare_digest(given, expected):
-                reply = error_reply("unauthorized", "a Bearer token is needed", 401)
-                reply.headers["www-authenticate"] = "Bearer"
-                return reply
-        else:
-            if not _is_loopback(request.host):
-                return error_reply("forbidden", "without a token only loopback is served", 403)
-        if request.method == "POST" and request.content_type != "application/json":
-            return error_reply("unsupported_media_type", "content-type: application/json", 415)
-        return await handler(request)
+        except NotFound as error:
+            return error_reply("not_found", str(error), 404)
+        except (BadRequest, BadDefinition) as error:
+            return error_reply("invalid_request", str(error), 400)
+        except StoreError as error:
+            return error_reply("store_unavailable", str(error), 503)
+        except web.HTTPException as error:
+            code = error.reason.lower().replace(" ", "_")
+            allow = error.headers.get("Allow")
+            headers = {"allow": allow} if allow is not None else None
+            return error_reply(code, error.reason, error.status, headers)
+        except Exception:
+            logger.exception("request failed")
+            return error_reply("internal_error", "the log says where it failed", 500)
 
-    return guard
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a Host header names this computer by address or as localhost."""
-    name = host[: host.index("]") + 1] if "]" in host else host.partition(":")[0]
-    try:
-        return ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return name.lower() == "localhost"
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except NotFound as error:
-        return error_reply("not_found", str(error), 404)
-    except (BadRequest, BadDefinition) as error:
-        return error_reply("invalid_request", str(error), 400)
-    except StoreError as error:
-        return error_reply("store_unavailable", str(error), 503)
-    except web.HTTPException as error:
-        return error_reply(error.reason.lower().replace(" ", "_"), error.reason, error.status)
+    return errors
 
 
 class _Admin:
@@ -100,8 +79,8 @@ class _Admin:
             web.get("/openapi.json", self.openapi),
             web.get("/api/status", self.status),
             web.get("/api/ledger", self.ledger),
-            web.get("/api/events/{message_id:.+}", self.event),
-            web.get("/api/stream", self.stream),
+            web.get(r"/api/events/{message_id:[\s\S]+}", self.event),
+            web.get("/api/stream", self.stream, allow_head=False),
             web.get("/api/rejections", self.rejections),
             web.get("/api/dead-letters", self.dead_letters),
             web.get(r"/api/dead-letters/{id:\d{1,18}}", self.dead_letter),
@@ -109,6 +88,7 @@ class _Admin:
             web.post("/api/dead-letters/purge", self.purge_dead),
             web.get("/api/replays", self.replays),
             web.post("/api/replays", self.replay),
+            web.post(r"/api/replays/{id:\d{1,18}}/stop", self.stop_replay),
             web.get("/api/suppressions", self.suppressions),
             web.post("/api/suppressions", self.suppress),
             web.get("/api/profiles/{kind}/{value}", self.profile),
@@ -185,6 +165,11 @@ class _Admin:
         done = await self._operations.replay(destination, since, until, dry_run=dry_run)
         return json_reply(done, 200 if dry_run else 202)
 
+    async def stop_replay(self, request: web.Request) -> web.Response:
+        await body_of(request)
+        await self._operations.stop_replay(int(request.match_info["id"]))
+        return json_reply({"state": "stopped"})
+
     async def suppressions(self, _: web.Request) -> web.Response:
         return json_reply({"suppressions": await self._operations.suppressions()})
 
@@ -205,6 +190,7 @@ class _Admin:
         return json_reply({"state": "paused"})
 
     async def resume(self, request: web.Request) -> web.Response:
+        await body_of(request)
         await self._operations.resume(request.match_info["id"])
         return json_reply({"state": "running"})
 

@@ -80,12 +80,20 @@ def require_kinds(reads: Reads, kinds: Iterable[str], place: str) -> None:
 
 
 def _require_keys(reads: Reads, body: Body) -> None:
-    """Refuse a key that is none: a mistyped one would be answered as if it were not there."""
+    """Refuse a key that is none: a mistyped one would be answered as if it were not there.
+
+    So is a proof that can't be one, beside a key that makes it needless.
+    """
     for key in body:
         if key not in _KEYS:
             name = key[:_MOST_NAME]
             there = 'an id stands in "ids"' if key in reads.kinds else suggest(name, _KEYS)
             raise MalformedRequest(f'"{name}" is no key here; {there}')
+    for name in ("reader", "signature"):
+        if not isinstance(body.get(name, ""), str | None):
+            raise MalformedRequest(f"{name}: must be text")
+    if body.get("expires") is not None and type(body["expires"]) is not int:
+        raise MalformedRequest("expires: epoch seconds")
 
 
 def _snake(kind: str) -> str:

@@ -1,9 +1,14 @@
 """Health, the same on both listeners: live means the process answers, ready that it can store."""
 
+from typing import Final
+
 from aiohttp import web
 
 from junctor.api.operations import Operations
 from junctor.api.reply import json_reply
+
+LIVE: Final = "/health/live"
+READY: Final = "/health/ready"
 
 
 def health_routes(operations: Operations) -> list[web.RouteDef]:
@@ -18,6 +23,7 @@ def health_routes(operations: Operations) -> list[web.RouteDef]:
             return json_reply(
                 {"status": "not ready", "problem": problem}, 503, {"retry-after": "5"}
             )
-        return json_reply({"status": "ready"})
+        warning = operations.warning()
+        return json_reply({"status": "ready"} | ({"warning": warning} if warning else {}))
 
-    return [web.get("/health/live", live), web.get("/health/ready", ready)]
+    return [web.get(LIVE, live), web.get(READY, ready)]

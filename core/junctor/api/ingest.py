@@ -1,11 +1,16 @@
 """The application behind the ingest listener."""
 
+from typing import Final
+
 from aiohttp import web
 
 from junctor.api.health import health_routes
 from junctor.api.operations import Operations
 from junctor.api.read_api import ReadApi
 from junctor.api.sources import Ingest
+
+ANY_PATH: Final = r"/{path:[\s\S]*}"
+"""Every path, line breaks in it and all."""
 
 
 def ingest_app(
@@ -16,5 +21,5 @@ def ingest_app(
     app.add_routes(health_routes(operations))
     if reads is not None:
         reads.mount(app)
-    app.router.add_route("*", "/{path:.*}", ingest.handle)
+    app.router.add_route("*", ANY_PATH, ingest.handle)
     return app

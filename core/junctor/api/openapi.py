@@ -6,6 +6,7 @@ from junctor import __version__
 from junctor.api.openapi_admin import ADMIN_PATHS, ADMIN_SCHEMAS
 from junctor.api.openapi_audiences import AUDIENCE_PATHS, AUDIENCE_SCHEMAS
 from junctor.api.openapi_decide import DECIDE_PATHS, DECIDE_SCHEMAS
+from junctor.api.openapi_erasures import ERASURE_PATHS, ERASURE_SCHEMAS
 from junctor.api.openapi_ingest import INGEST_PATHS, INGEST_SCHEMAS
 from junctor.api.openapi_parts import ADMIN, INGEST, answer, json_answer, object_of, operation
 
@@ -29,7 +30,12 @@ _HEALTH: Final[dict[str, Any]] = {
             "Whether events can be made durable and are processed",
             "health",
             {
-                "200": json_answer("They can.", object_of({"status": {"const": "ready"}})),
+                "200": json_answer(
+                    "They can; a warning says what will become a problem if it is left alone.",
+                    object_of(
+                        {"status": {"const": "ready"}, "warning": {"type": "string"}}, ["warning"]
+                    ),
+                ),
                 "503": json_answer(
                     "They can't: disk full, read-only, I/O error, or a part of the hub ended.",
                     object_of({"status": {"const": "not ready"}, "problem": {"type": "string"}}),
@@ -59,17 +65,28 @@ def openapi() -> dict[str, Any]:
             {"name": "health", "description": "For load balancers and supervisors."},
             {"name": "admin", "description": "How the hub is, and what an operator may do."},
         ],
-        "paths": {**INGEST_PATHS, **DECIDE_PATHS, **_HEALTH, **ADMIN_PATHS, **AUDIENCE_PATHS},
+        "paths": {
+            **INGEST_PATHS,
+            **DECIDE_PATHS,
+            **_HEALTH,
+            **ADMIN_PATHS,
+            **AUDIENCE_PATHS,
+            **ERASURE_PATHS,
+        },
         "components": {
             "schemas": {
                 **INGEST_SCHEMAS,
                 **DECIDE_SCHEMAS,
                 **ADMIN_SCHEMAS,
                 **AUDIENCE_SCHEMAS,
+                **ERASURE_SCHEMAS,
             },
             "responses": {
                 "Unauthorized": answer("The Bearer token of `admin.token` is missing or wrong."),
-                "Forbidden": answer("Without a token only loopback names are served."),
+                "Forbidden": answer(
+                    "Asked by a page of another origin, or without a token by another name than"
+                    " loopback."
+                ),
                 "Unavailable": answer("The store can't do it now."),
             },
             "securitySchemes": {

@@ -33,7 +33,8 @@ _BEFORE: Final = query("before", COUNT, "Those with an id below this one: the ne
 _DESTINATION: Final = in_path("id", "Id of a destination.")
 _DRY_RUN: Final[Schema] = {**FLAG, "default": False, "description": "Only count."}
 
-_NO_BODY: Final = body_of({})
+_JSON: Final = "`{}` is enough; without the content type a page of another site could send it."
+_NO_BODY: Final = {**body_of({}), "required": True, "description": _JSON}
 _CHOICE: Final = {
     **body_of(
         {
@@ -92,6 +93,10 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
         {
             "healthy": FLAG,
             "problem": MAYBE_TEXT,
+            "warning": {
+                **MAYBE_TEXT,
+                "description": "What will become a problem if nobody looks after it.",
+            },
             "now": TIME,
             "commits": {**COUNT, "description": "Transactions since the start, one fsync each."},
             "log": object_of(
@@ -99,6 +104,12 @@ ADMIN_SCHEMAS: Final[dict[str, Schema]] = {
                     "head": {**COUNT, "description": "Newest offset."},
                     "folded": {**COUNT, "description": "Offset up to which it is processed."},
                     "behind": COUNT,
+                }
+            ),
+            "workers": object_of(
+                {
+                    "wanted": {**COUNT, "description": "Worker processes there are to be."},
+                    "running": {**COUNT, "description": "Those at work now."},
                 }
             ),
             "sources": list_of(TEXT),
@@ -248,7 +259,7 @@ def admin_operation(
     }
     if body is not None:
         errors["415"] = answer("A POST needs `content-type: application/json`.")
-    if body not in (None, _NO_BODY):
+    if body is not None:
         errors["413"] = answer("The body is over 1 MiB.")
         bad_request = True
     if bad_request:
@@ -363,6 +374,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             "Try dead letters again",
             {"200": json_answer("How many.", object_of({"replayed": COUNT}))},
             body=_CHOICE,
+            not_found="There is no such destination.",
         )
     },
     "/api/dead-letters/purge": {
@@ -370,6 +382,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             "Remove dead letters for good",
             {"200": json_answer("How many.", object_of({"purged": COUNT}))},
             body=_CHOICE,
+            not_found="There is no such destination.",
             description="The ledger still counts them as dead.",
         )
     },
@@ -424,6 +437,15 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             not_found="There is no such destination.",
         ),
     },
+    "/api/replays/{id}/stop": {
+        "post": admin_operation(
+            "End a replay where it is",
+            {"200": json_answer("It has ended.", object_of({"state": {"const": "stopped"}}))},
+            parameters=[in_path("id", "Its number.", COUNT)],
+            body=_NO_BODY,
+            not_found="No such replay is under way.",
+        )
+    },
     "/api/profiles/{kind}/{value}": {
         "get": admin_operation(
             "A person by any identifier",
@@ -446,7 +468,11 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             "Pause a destination; it keeps its events",
             {"200": json_answer("It is.", object_of({"state": {"const": "paused"}}))},
             parameters=[_DESTINATION],
-            body=body_of({"reason": {**TEXT, "description": "Shown by status; cut at 500."}}),
+            body={
+                **body_of({"reason": {**TEXT, "description": "Shown by status; cut at 500."}}),
+                "required": True,
+                "description": _JSON,
+            },
             not_found="There is no such destination.",
         )
     },

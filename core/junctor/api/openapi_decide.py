@@ -22,6 +22,7 @@ from junctor.api.openapi_parts import (
 )
 
 _NAMES: Final = list_of(TEXT)
+_MAYBE_NAMES: Final[Schema] = {**_NAMES, "type": ["array", "null"]}
 _ID: Final[Schema] = {"type": ["string", "number", "null"], "description": "A number is its text."}
 _VALUE: Final[Schema] = {"description": "Of the attribute's own type; null where there is none."}
 
@@ -115,15 +116,16 @@ DECIDE_PATHS: Final[dict[str, dict[str, Any]]] = {
             body=body_of(
                 {
                     "ids": {"anyOf": [ref("Ids"), {**list_of(ref("Ids")), "maxItems": 1000}]},
-                    "service": {**TEXT, "description": "All that this service has."},
-                    "audiences": {**_NAMES, "description": "These, beside the service's."},
-                    "attributes": {**_NAMES, "description": "These, beside the service's."},
-                    "scores": {**_NAMES, "description": "These, beside the service's."},
+                    "service": {**MAYBE_TEXT, "description": "All that this service has."},
+                    "audiences": {**_MAYBE_NAMES, "description": "These, beside the service's."},
+                    "attributes": {**_MAYBE_NAMES, "description": "These, beside the service's."},
+                    "scores": {**_MAYBE_NAMES, "description": "These, beside the service's."},
                     "reader": {
-                        **TEXT, "description": "Whose secret signed; or header X-Junctor-Reader.",
+                        **MAYBE_TEXT,
+                        "description": "Whose secret signed; or header X-Junctor-Reader.",
                     },
-                    "signature": {**TEXT, "description": f"Instead of a key: {_SIGNATURE}."},
-                    "expires": {"type": "integer", "description": "Epoch seconds."},
+                    "signature": {**MAYBE_TEXT, "description": f"Instead of a key: {_SIGNATURE}."},
+                    "expires": {"type": ["integer", "null"], "description": "Epoch seconds."},
                 },
                 required=["ids"],
                 closed=True,

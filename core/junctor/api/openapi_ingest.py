@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from junctor.api.openapi_parts import (
-    ANY_OBJECT,
     FLAG,
     INGEST,
+    MAYBE_TEXT,
     TEXT,
     Schema,
     in_path,
@@ -32,8 +32,9 @@ _NEEDS: Final = {
     "alias": ("userId", "previousId"),
 }
 _ID: Final[Schema] = {
-    "type": ["string", "number", "null"], "description": "Numbers become text.",
-}  # fmt: skip
+    "description": "Text, or a whole number, which becomes text; all else counts as absent.",
+    "examples": ["u-1", 7],
+}
 _OBJECT_OR_NULL: Final[Schema] = {"type": ["object", "null"]}
 _ACCEPTED: Final = json_answer("The events are durable.", ref("Accepted"))
 
@@ -53,11 +54,13 @@ INGEST_SCHEMAS: Final[dict[str, Schema]] = {
         " is needed.",
         "properties": {
             "messageId": {
-                **TEXT, "maxLength": 255, "description": "The same one sent again is a duplicate.",
+                "maxLength": 255,
+                "description": "Text, the same one sent again is a duplicate; all else counts as"
+                " absent.",
             },
             "userId": _ID,
             "anonymousId": _ID,
-            "event": {**TEXT, "description": "Name of a track call."},
+            "event": {"description": "Name of a track call, as text."},
             "name": {"description": "Name of a page or screen."},
             "category": {"description": "Category of a page or screen."},
             "groupId": _ID,
@@ -69,7 +72,9 @@ INGEST_SCHEMAS: Final[dict[str, Schema]] = {
             "timestamp": {"description": "When it happened, by the client's clock."},
             "originalTimestamp": {"description": "The same, as some SDKs name it."},
             "sentAt": {"description": "When it was sent, by the same clock; corrects it."},
-            "writeKey": {**TEXT, "description": "Where no Basic authorization is sent."},
+            "writeKey": {
+                **MAYBE_TEXT, "description": "Where no Basic authorization is sent.",
+            },
         },
         "additionalProperties": True,
     },
@@ -81,10 +86,13 @@ INGEST_SCHEMAS: Final[dict[str, Schema]] = {
                 "description": "Calls, each with its `type`. One that can't be an event is kept as"
                 " a rejection; the others go on.",
             },
-            "writeKey": TEXT,
+            "writeKey": MAYBE_TEXT,
             "sentAt": {"description": "As in a call, for all of them."},
-            "context": {**ANY_OBJECT, "description": "Merged into every call; the call wins."},
-            "integrations": {**ANY_OBJECT, "description": "As `context`."},
+            "context": {
+                "description": "An object: merged into every call, and the call wins. What is no"
+                " object is left out.",
+            },
+            "integrations": {"description": "As `context`."},
         },
         "required": ["batch"],
         "additionalProperties": True,
@@ -166,6 +174,8 @@ _KEY: Final[Sequence[Mapping[str, Any]]] = ({"writeKey": []}, {})
 
 def _call(type: str) -> dict[str, Any]:
     needed: Schema = {"required": list(_NEEDS[type])} if type in _NEEDS else {}
+    if type == "track":
+        needed["properties"] = {"event": {**TEXT, "pattern": r"\S"}}
     schema = {"allOf": [ref("Call"), needed]} if needed else ref("Call")
     return {"post": _posted(f"One {type} call", schema, security=_KEY), **_CORS}
 
@@ -191,7 +201,7 @@ _METRICS: Final = {
     **_CORS,
 }
 _PIXEL: Final = {
-    "parameters": [in_path("call", "Type of the call.", {"enum": [*_TYPES, *_SHORT]})],
+    "parameters": [in_path("call", f"Type of the call: {', '.join((*_TYPES, *_SHORT))}.")],
     "get": operation(
         "A call in the query of an image address",
         "ingest",
@@ -202,7 +212,7 @@ _PIXEL: Final = {
                     "image/gif": {"schema": {"type": "string", "contentMediaType": "image/gif"}}
                 },
             },
-            **_errors("404", "413", "500", "503"),
+            **_errors("404", "405", "413", "500", "503"),
         },
         parameters=[
             query("data", TEXT, "The call as base64 of JSON, its `writeKey` included."),

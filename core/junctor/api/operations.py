@@ -37,12 +37,13 @@ class Operations:
         broken: Callable[[], str] = lambda: "",
         figures: Callable[[Profile, int], Figures] | None = None,
         audiences: Callable[[], Mapping[str, Any]] | None = None,
+        workers: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
         """Work on `store`; `dispatcher` is None when no daemon runs.
 
         `suppressed` are the user ids that ingest leaves out. `broken` returns which part of the
         hub ended by a fault of its own, or "". `figures` returns attributes and scores of a person
-        at a time, `audiences` how far audiences are.
+        at a time, `audiences` how far audiences are, `workers` how many there are to be and are.
         """
         self._store = store
         self._dispatcher = dispatcher
@@ -52,12 +53,17 @@ class Operations:
         self._broken = broken
         self._figures = figures
         self._audiences = audiences
+        self._workers = workers
 
     # -- reading ---------------------------------------------------------------------------------
 
     def problem(self) -> str:
         """Return "" when events can be made durable and are processed, else why not."""
         return self._store.problem() or self._broken()
+
+    def warning(self) -> str:
+        """Return what will become a problem if nobody looks after it, "" if nothing will."""
+        return self._store.warning()
 
     async def ledger(self) -> dict[str, Any]:
         """Return the ledger of every destination; `balanced` says whether the sums agree."""
@@ -98,9 +104,11 @@ class Operations:
         return {
             "healthy": not self.problem(),
             "problem": self.problem() or None,
+            "warning": self.warning() or None,
             "now": iso_time(self._now()),
             "commits": self._store.commits(),
             "log": {"head": head, "folded": folded, "behind": head - folded},
+            "workers": dict(zip(("wanted", "running"), self._workers(), strict=True)),
             "sources": list(self._sources()),
             "destinations": destinations,
             "replays": await self.replays(),
@@ -255,6 +263,15 @@ class Operations:
             return {"destination": destination, "events": count, "dry_run": True}
         replay = await dispatcher.open_replay(destination, after, end)
         return {"destination": destination, "id": replay.id, "dry_run": False}
+
+    async def stop_replay(self, id: int) -> None:
+        """End a replay where it is. The few events that it has handed over already still go out.
+
+        Raises:
+            NotFound: no such replay is running.
+        """
+        if not await self._store.ledger.stop_replay(id):
+            raise NotFound(f"there is no replay {id} under way")
 
     async def replay_dead(
         self,

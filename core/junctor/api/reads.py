@@ -43,7 +43,7 @@ class Transition:
 
     `ids` are all identifiers of the profile then, kind to values: after a merge those of both
     halves, and `session_id` with the session that an audience of sessions is about, which is
-    `session`, else "". `at` in epoch ms; `reason` is event, time, merge, backfill or late_event.
+    `session`, else "". `at` in epoch ms; `reason` as in docs/audiences.md.
     `id` rises from one to the next, 0 if it is not known.
     """
 

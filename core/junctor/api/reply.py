@@ -18,6 +18,8 @@ def json_reply(
     )
 
 
-def error_reply(code: str, message: str, status: int) -> web.Response:
+def error_reply(
+    code: str, message: str, status: int, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Return an error object."""
-    return json_reply({"error": {"code": code, "message": message}}, status)
+    return json_reply({"error": {"code": code, "message": message}}, status, headers)

@@ -94,7 +94,9 @@ def _columns(reads: Reads, body: Body) -> dict[str, tuple[str, str]]:
         raise MalformedRequest("service, or attributes: one of them is needed")
     full = body.get("full_attribute_names") is True
     for asked in attributes:
-        name = asked.rpartition(":")[2] if isinstance(asked, str) else asked
+        if not isinstance(asked, str):
+            raise MalformedRequest("attributes: names are text")
+        name = asked.rpartition(":")[2]
         tables = [table for table in _TABLES if name in getattr(reads, table)]
         if not tables:
             require_known(name, "attributes", reads.attributes)

@@ -10,18 +10,15 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from junctor.api.client import client_address
+from junctor.api.health import LIVE, READY
+from junctor.api.keep import Brought, Keeper, Overloaded
 from junctor.config.model import Server
-from junctor.model.record import NewRecord
 from junctor.pipeline.ingest import Intake
-from junctor.pipeline.normalize import identifier_text
 from junctor.sdk.context import Clock
 from junctor.sdk.errors import MalformedRequest, RequestTooLarge, SourceError
-from junctor.sdk.event import EventType
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import InboundRequest, PushSource, Reply
-from junctor.store.port import EventLog, StoreError
-from junctor.telemetry.live import LiveStream
-from junctor.telemetry.metrics import Metrics
+from junctor.store.port import StoreError
 
 _CORS: Final = {
     "server": "junctor",
@@ -39,13 +36,8 @@ _SMALL_BODY: Final = 2**20
 _MOST_VALUES: Final = 1_500_000
 
 Sources = Mapping[str, PushSource[Settings]]
-
-
-class Overloaded(SourceError):
-    """More is waiting than the hub wants to hold in memory."""
-
-    code = "overloaded"
-    status = 503
+Answered = Callable[[str, int], None]
+"""Is told of the source and the status of each answer."""
 
 
 class BodyTimeout(SourceError):
@@ -62,29 +54,35 @@ class UnknownSource(SourceError):
     status = 404
 
 
+class WrongMethod(SourceError):
+    """The address is right, the method is not; `allow` has those that are."""
+
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, allow: str) -> None:
+        """Name the methods in the message, too."""
+        super().__init__(f"use {allow}")
+        self.allow = allow
+
+
 class Ingest:
     """Takes requests for the sources of the present configuration."""
 
     def __init__(
         self,
-        log: EventLog,
+        keeper: Keeper,
         *,
         clock: Clock,
-        metrics: Metrics,
-        live: LiveStream,
+        answered: Answered,
         logger: FilteringBoundLogger,
-        backlog: Callable[[], int],
     ) -> None:
-        """Write to `log`; `backlog` returns the bytes that wait for the fold."""
-        self._log = log
+        """Hand what comes in to `keeper`."""
+        self._keeper = keeper
         self._clock = clock
-        self._metrics = metrics
-        self._live = live
+        self._answered = answered
         self._logger = logger
-        self._backlog = backlog
         self._waiting = 0
-        self.suppressed: set[str] = set()
-        """User ids whose events are answered 200, counted and not stored."""
         self.draining = False
         self.configure(Server(), {})
 
@@ -111,6 +109,8 @@ class Ingest:
             status, body, headers = error.status, _error(error.code, error.message), dict(_JSON)
             if status in (429, 503):
                 headers["retry-after"] = "1"
+            if isinstance(error, WrongMethod):
+                headers["allow"] = error.allow
         except StoreError as error:
             self._logger.error("events can't be stored", error=str(error))
             status, headers = 503, {**_JSON, "retry-after": "5"}
@@ -121,7 +121,7 @@ class Ingest:
             self._logger.exception("request failed", source=source_id)
             status, headers = 500, dict(_JSON)
             body = _error("internal_error", "the request could not be handled; send again")
-        self._metrics.request(source_id, status)
+        self._answered(source_id, status)
         return web.Response(status=status, body=body, headers={**self._cors(request), **headers})
 
     def _cors(self, request: web.Request, *, preflight: bool = False) -> dict[str, str]:
@@ -139,7 +139,7 @@ class Ingest:
         if (request.content_length or 0) > self._server.max_body:
             raise RequestTooLarge(f"the body is over {self._server.max_body} bytes")
         self._require_room(request.content_length or 0)
-        candidates, path = self._find(request.path)
+        candidates, path = self._find(request.path, request.method)
         received = bytearray()
         body: bytes | bytearray = received
         try:
@@ -169,14 +169,20 @@ class Ingest:
             self._waiting -= len(body)
 
     def _require_room(self, more: int) -> None:
-        if self._waiting + more + self._backlog() > self._server.max_pending:
+        if self._waiting + more + self._keeper.backlog() > self._server.max_pending:
             raise Overloaded("the hub is at its limit; send again")
 
-    def _find(self, path: str) -> tuple[Sequence[tuple[str, PushSource[Settings]]], str]:
+    def _find(
+        self, path: str, method: str
+    ) -> tuple[Sequence[tuple[str, PushSource[Settings]]], str]:
+        if path in (LIVE, READY):
+            raise WrongMethod("GET, HEAD")
         path = path.rstrip("/")
         if path.startswith("/hooks/"):
             id, slash, token = path.removeprefix("/hooks/").partition("/")
             if id in self._sources:
+                if method != "POST":
+                    raise WrongMethod("POST")
                 return [(id, self._sources[id])], slash + token
         else:
             for mount, sources in self._mounts:
@@ -194,35 +200,8 @@ class Ingest:
         )  # fmt: skip
         if accepted.alone and rejections:
             raise MalformedRequest(rejections[0].reason)
-        if self.suppressed:
-            records, suppressed = self._leave_out_suppressed(records)
-            self._metrics.ingested(id, "suppressed", suppressed)
-        duplicates = await self._log.append(records, rejections) if records or rejections else 0
-        self._metrics.ingested(id, "accepted", len(records) - duplicates)
-        self._metrics.ingested(id, "duplicate", duplicates)
-        self._metrics.ingested(id, "rejected", len(rejections))
-        if self._live.watched:
-            self._tell(id, len(records) - duplicates, duplicates, len(rejections))
+        await self._keeper.keep(Brought(id, records, rejections))
         return accepted.reply
-
-    def _leave_out_suppressed(self, records: list[NewRecord]) -> tuple[list[NewRecord], int]:
-        """Return the records of users that are not suppressed, and how many others there were.
-
-        A deletion notice passes: it is about the user, not by them.
-        """
-        kept = [
-            record
-            for record in records
-            if record.body["type"] == EventType.DELETE
-            or identifier_text(record.body.get("userId")) not in self.suppressed
-        ]
-        return kept, len(records) - len(kept)
-
-    def _tell(self, id: str, accepted: int, duplicates: int, rejected: int) -> None:
-        notice = {
-            "source": id, "accepted": accepted, "duplicates": duplicates, "rejected": rejected,
-        }  # fmt: skip
-        self._live.publish("ingest", notice)
 
     async def _receive(self, request: web.Request, body: bytearray) -> None:
         """Read the body as it was sent; what has come counts as waiting from then on."""

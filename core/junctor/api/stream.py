@@ -18,8 +18,8 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.api.history import History
 from junctor.api.ids import Id
+from junctor.api.keep import Overloaded
 from junctor.api.reads import Reads, Transition
-from junctor.api.sources import Overloaded
 from junctor.sdk.context import Clock
 from junctor.sdk.errors import SourceError
 from junctor.sdk.event import iso_time

@@ -12,6 +12,7 @@ TIME: Final = "time"
 MERGE: Final = "merge"
 BACKFILL: Final = "backfill"
 LATE_EVENT: Final = "late_event"
+ERASED: Final = "erased"
 
 Ids = dict[str, str]
 

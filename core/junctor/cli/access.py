@@ -230,6 +230,21 @@ class Daemon:
         body = given(destination=destination, since=iso(since), until=iso(until), dry_run=dry_run)
         return self.ask("POST", "/api/replays", body=body)
 
+    async def erase(
+        self, kind: str, value: str, *, suppress: bool, dry_run: bool
+    ) -> dict[str, Any]:
+        """Forget a person, or only say what that would be."""
+        body = given(kind=kind, value=value, suppress=suppress, dry_run=dry_run)
+        return self.ask("POST", "/api/erasures", body=body)
+
+    async def erasure(self, id: int) -> dict[str, Any]:
+        """Return how far an erasure is."""
+        return self.ask("GET", f"/api/erasures/{id}")
+
+    async def stop_replay(self, id: int) -> None:
+        """End a replay where it is."""
+        self.ask("POST", f"/api/replays/{id}/stop", body={})
+
     async def pause(self, destination: str, reason: str) -> None:
         """Pause a destination."""
         path = f"/api/destinations/{quote(destination, safe='')}/pause"

@@ -1,6 +1,5 @@
 """`junctor audiences sync`: a destination's copy of audiences beside what the hub knows."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +8,7 @@ from junctor.cli import show
 from junctor.cli.access import HubConfig
 from junctor.cli.audience_access import AudienceAccess, reach_audiences
 from junctor.cli.errors import CommandError
+from junctor.cli.quiet import run_quietly
 from junctor.config.load import LoadedConfig, load_config
 from junctor.host.registry import Registry
 from junctor.model.problems import suggest
@@ -44,7 +44,7 @@ def sync_audiences(
     """
     loaded = load_config(config, Registry.discover(), environ)
     names = _audiences(loaded, destination, audience)
-    found = asyncio.run(_sync(loaded, destination, names, repair=repair))
+    found = run_quietly(_sync(loaded, destination, names, repair=repair))
     if json:
         told = [_as_data(name, drift, repair) for name, drift in found.items()]
         show.as_json({"destination": destination, "audiences": told})

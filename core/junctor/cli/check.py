@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from junctor.cli import show
+from junctor.cli.quiet import run_quietly
 from junctor.config.connectors import DestinationClass
 from junctor.config.load import LoadedConfig, LoadedConnector, load_config
 from junctor.config.model import Destination
@@ -33,7 +34,7 @@ def check(path: Path, environ: Mapping[str, str], *, online: bool, json: bool) -
         loaded = load_config(path, Registry.discover(), environ)
         warnings = loaded.warnings
         if online:
-            answers = asyncio.run(ask_destinations(loaded))
+            answers = run_quietly(ask_destinations(loaded))
     except ConfigError as error:
         problems, warnings = error.problems, error.warnings
     failed = bool(problems) or any(answers.values())

@@ -1,6 +1,5 @@
 """`junctor explain`: reads the event, finds out who is known, prints what would happen."""
 
-import asyncio
 import json
 import sys
 from base64 import b64decode
@@ -14,6 +13,7 @@ import orjson
 from junctor.cli import show
 from junctor.cli.access import Daemon, HubConfig, NotThere, has_store, opened_store
 from junctor.cli.errors import CommandError
+from junctor.cli.quiet import run_quietly
 from junctor.config.load import LoadedConfig, load_config
 from junctor.host.explain import BadEvent, Explanation, Known, Nobody, explain
 from junctor.host.registry import Registry
@@ -35,7 +35,7 @@ def explain_event(
     body = _read(file)
     loaded = load_config(config, Registry.discover(), environ)
     try:
-        found = asyncio.run(_explain(loaded, body, source))
+        found = run_quietly(_explain(loaded, body, source))
     except (BadEvent, StoreError) as error:
         raise CommandError(str(error)) from None
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from junctor import __version__
-from junctor.cli import operate, show
+from junctor.cli import erase, operate, show
 from junctor.cli.access import environment
 from junctor.cli.audiences import audiences
 from junctor.cli.errors import CommandError
@@ -37,6 +37,12 @@ def main() -> None:
     except ConfigError as error:
         show.problems(error.problems, to_stderr=True)
         print("junctor: the configuration can't be used; see above", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:  # its text, and what a traceback shows, may be a secret or data
+        from junctor.telemetry.log import place_of
+
+        said = f"{type(error).__name__} in junctor or a plug-in, at {place_of(error)}"
+        print(f"junctor: {said}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -163,6 +169,7 @@ for command in (
     operate.pause,
     operate.resume,
     operate.replay,
+    erase.erase,
 ):
     app.command()(command)
 app.add_typer(operate.dead_letters, name="dead-letters")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -39,7 +40,7 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     show.facts(
         {
             "daemon": "stopped" if found.get("daemon") is False else "running",
-            "store": found["problem"] or "healthy",
+            "store": found["problem"] or found["warning"] or "healthy",
             "log": f"{log['head']} events, {log['behind']} not yet folded",
             **_audience_lines(found["audiences"]),
         }
@@ -171,21 +172,29 @@ def resume(destination: Destination, config: Config = DEFAULT_CONFIG) -> None:
 
 def replay(
     destination: Annotated[
-        str, typer.Option("--destination", metavar="ID", help="Where to send again.")
-    ],
+        str | None, typer.Option("--destination", metavar="ID", help="Where to send again.")
+    ] = None,
     since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help='"2026-01-31T12:00:00Z", or "2h" ago.')
-    ],
+        str | None,
+        typer.Option("--since", metavar="TIME", help='"2026-01-31T12:00:00Z", or "2h" ago.'),
+    ] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Until then; now if absent.")
+    ] = None,
+    stop: Annotated[
+        int | None, typer.Option("--stop", metavar="N", min=0, help="End replay N where it is.")
     ] = None,
     dry_run: DryRun = False,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
     """Send again what a destination got between two times. Needs the running daemon."""
+    if stop is not None:
+        _stop_replay(stop, config, json)
+        return
     first, last = moment(since, "--since"), moment(until, "--until")
-    assert first is not None
+    if destination is None or first is None:
+        raise typer.BadParameter("--destination and --since say what to send again")
     daemon = running(read_config(config, environment()))
     done = asyncio.run(daemon.replay(destination, first, last, dry_run=dry_run))
     if json:
@@ -194,6 +203,15 @@ def replay(
         print(f"{done['events']} events would be sent to {destination} again")
     else:
         print(f"replay {done['id']} to {destination} has begun; `junctor status` shows it")
+
+
+def _stop_replay(id: int, config: Path, json: bool) -> None:
+    daemon = running(read_config(config, environment()))
+    asyncio.run(daemon.stop_replay(id))
+    if json:
+        show.as_json({"id": id, "state": "stopped"})
+    else:
+        print(f"replay {id} has ended; what it has handed over already still goes out")
 
 
 @dead_letters.command("list")

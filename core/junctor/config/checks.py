@@ -1,8 +1,11 @@
 """Checks across sections: what each section can't know alone."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
+
+from pydantic import SecretStr
 
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.config.address import parse_address
@@ -14,6 +17,7 @@ from junctor.model.units import parse_duration
 HUB: Final = "junctor"
 """What routes call the hub as the source of events that it makes itself."""
 _HAVE_PATHS_BUILT_IN: Final = ("user_id", "anonymous_id")
+_BEARER: Final = re.compile(r"[!-~]+")
 _EXIT: Final = "$exit"
 
 
@@ -22,6 +26,7 @@ def problems(config: Config, ids: Mapping[str, Sequence[str]]) -> list[Problem]:
     return [
         *_references(config, ids),
         *_listeners(config),
+        *_bearers(config),
         *_identifiers(config),
         *_retries(config),
         *_audiences(config, ids),
@@ -69,6 +74,19 @@ def _listeners(config: Config) -> Iterator[Problem]:
             "an admin listener that others can reach needs a token",
             'set admin.token = { env = "NAME" }, or listen on 127.0.0.1',
         )
+
+
+def _bearers(config: Config) -> Iterator[Problem]:
+    """Find keys that can't stand in a header: nobody could ever show them."""
+    keys: list[tuple[TomlPath, SecretStr | None]] = [(("admin", "token"), config.admin.token)]
+    keys += [(("readers", id, "key"), reader.key) for id, reader in config.readers.items()]
+    for path, key in keys:
+        if key is not None and not _BEARER.fullmatch(key.get_secret_value()):
+            yield Problem(
+                written(path),
+                "has characters that no Bearer token has",
+                "letters, digits and signs of ASCII, no white space",
+            )
 
 
 def _identifiers(config: Config) -> Iterator[Problem]:

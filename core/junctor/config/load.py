@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -36,6 +36,8 @@ from junctor.model.problems import (
     written,
 )
 from junctor.sdk import Settings
+
+_OF_CONNECTORS: Final = frozenset({"server", "egress", "log", "plugins", "sources", "destinations"})
 
 Class = TypeVar("Class", bound=SourceClass | DestinationClass)
 Section = TypeVar("Section", bound=Source | Destination)
@@ -74,6 +76,8 @@ class LoadedConfig:
     warnings: Sequence[Problem]
     functions: Sequence[Function] = ()
     """Signals' functions, of `audience_files`."""
+    text: str = field(default="", repr=False)
+    """The file as it was read."""
 
 
 def load_config(path: Path, registry: Connectors, environ: Mapping[str, str]) -> LoadedConfig:
@@ -83,12 +87,35 @@ def load_config(path: Path, registry: Connectors, environ: Mapping[str, str]) ->
         ConfigError: with all its problems, in the order of the file.
     """
     text = _read(path)
-    raw = _parse(text)
+    return _load(path, text, _parse(text), registry, environ)
+
+
+def load_connectors(
+    path: Path, text: str, registry: Connectors, environ: Mapping[str, str]
+) -> LoadedConfig:
+    """Return what a configuration file says of connectors, and of how they are to be run.
+
+    `text` is that of the file at `path`, as it was when it was found to be good.
+
+    Raises:
+        ConfigError: a plug-in or a secret's file is not any more as it was then.
+    """
+    raw = {name: table for name, table in _parse(text).items() if name in _OF_CONNECTORS}
+    return _load(path, text, raw, registry, environ)
+
+
+def _load(
+    path: Path,
+    text: str,
+    raw: dict[str, Any],
+    registry: Connectors,
+    environ: Mapping[str, str],
+) -> LoadedConfig:
     loading = _Loading(path.absolute(), environ, Lines(text))
     loaded = loading.load(raw, registry)
     if loading.problems:
         raise loading.error()
-    return loaded
+    return replace(loaded, text=text)
 
 
 def _conditions_besides(raw: Mapping[str, Any], checked: Mapping[str, Route]) -> list[Any]:

@@ -40,7 +40,7 @@ class Server(Section):
     """Largest body after gzip or deflate; over it 413."""
     max_event: Size = Field(default=2**20, gt=0)
     """Largest single event; over it the event is kept as rejected, the rest of a batch goes on."""
-    max_pending: Size = Field(default=256 * 2**20, gt=0)
+    max_pending: Size = Field(default=64 * 2**20, gt=0)
     """Bytes of accepted requests waiting for the disk or the pipeline; over it 503, Retry-After."""
     body_timeout: Duration = Field(default=30.0, gt=0)
     """Longest time a client may take to send its body."""
@@ -170,7 +170,7 @@ class Delivery(Section):
     """Most events in one call; never above the connector's own limit."""
     max_batch_bytes: Size | None = Field(default=None, ge=1)
     """Most bytes in one call; never above the connector's own limit."""
-    flush_interval: Duration = Field(default=0.1, ge=0)
+    flush_interval: Duration = Field(default=0.02, ge=0)
     """Longest wait of a lone event for company."""
     concurrency: int = Field(default=4, ge=1, le=256)
     """Calls in flight at once."""
@@ -232,6 +232,14 @@ class Reader(Section):
     """Signs the ids that browsers read by; without it no browser reads."""
 
 
+class Runtime(Section):
+    """How the hub uses the machine."""
+
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = "auto"
+    """Processes beside the hub's own that read and check what comes in and build and send what goes
+    out. 0: the hub does it itself. auto: one less than there are CPUs, at most 4."""
+
+
 class Config(Section):
     """junctor.toml as a whole."""
 
@@ -245,6 +253,8 @@ class Config(Section):
     """Which addresses destinations may dial."""
     log: Log = Log()
     """Log output."""
+    runtime: Runtime = Runtime()
+    """Processes."""
     plugins: tuple[Path, ...] = ()
     """Files or folders with connectors of your own; relative to the configuration file."""
     audience_files: tuple[Path, ...] = ()

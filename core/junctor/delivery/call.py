@@ -4,19 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from junctor.delivery.queue import pieces
 from junctor.model.processed import Processed
 from junctor.sdk.context import Clock
-from junctor.sdk.destination import Destination
 from junctor.sdk.errors import (
     DeliveryError,
     DestinationUnavailable,
     Disposition,
     PartialFailure,
 )
-from junctor.sdk.settings import Settings
+from junctor.sdk.event import Event
+from junctor.telemetry.log import place_of
 
 _REFUSALS: Final = (Disposition.DEAD_LETTER, Disposition.DISCARD)
 
@@ -25,9 +25,27 @@ class ConnectorBug(DeliveryError):
     """The connector raised something that is no DeliveryError: tried a few times, then dead."""
 
     code = "connector_bug"
+    place = ""
+    """Where it came from, innermost first; see telemetry.log.place_of."""
 
 
 Mask = Callable[[str], str]
+
+
+class Deliverer(Protocol):
+    """What of a destination is called: the connector itself, or who calls it elsewhere."""
+
+    async def start(self) -> None:
+        """See Destination."""
+        ...
+
+    async def stop(self) -> None:
+        """See Destination."""
+        ...
+
+    async def deliver(self, events: Sequence[Event]) -> None:
+        """See Destination."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class Result:
 
 
 async def deliver(
-    destination: Destination[Settings],
+    destination: Deliverer,
     events: Sequence[Processed],
     *,
     time_limit: float,
@@ -109,16 +127,13 @@ async def deliver(
     return result
 
 
-def _hide_secrets(error: DeliveryError, mask: Mask) -> None:
-    """A vendor may repeat the key it was sent: what is kept and logged must not."""
-    error.message = mask(str(error.message))
-    if isinstance(error, PartialFailure):
-        for of_item in error.errors.values():
-            of_item.message = mask(str(of_item.message))
+def _forget_frames(error: BaseException) -> None:
+    """Frames hold events and bodies, and this error: a circle that only the collector finds."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
 async def _call(
-    destination: Destination[Settings],
+    destination: Deliverer,
     events: Sequence[Processed],
     time_limit: float,
     clock: Clock,
@@ -138,21 +153,24 @@ async def _call(
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        error = _bug(raised)  # a task of the connector's own was canceled, not this one
+        error = bug_of(raised)  # a task of the connector's own was canceled, not this one
     except Exception as raised:
-        error = _bug(raised)
+        error = bug_of(raised)
     if isinstance(error, PartialFailure) and not _makes_sense(error, len(events)):
         error = ConnectorBug("PartialFailure does not give items of the batch an error each")
     if error is not None:
-        _hide_secrets(error, mask)
+        for one in (error, *(error.errors.values() if isinstance(error, PartialFailure) else ())):
+            one.message = mask(str(one.message))  # a vendor may repeat the key it was sent
+            _forget_frames(one)
     duration = round((clock.monotonic() - started) * 1000)
     result.calls.append(CallRecord(round(at * 1000), duration, events, error))
     return error
 
 
-def _bug(raised: BaseException) -> ConnectorBug:
+def bug_of(raised: BaseException) -> ConnectorBug:
+    """Return what is kept of an exception that no connector should raise: never its text."""
     error = ConnectorBug(f"{type(raised).__name__} in the connector")
-    error.__cause__ = raised
+    error.place = place_of(raised)
     return error
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Destination as DestinationSection
-from junctor.delivery.call import Mask
+from junctor.delivery.call import Deliverer, Mask
 from junctor.delivery.recent import Recent
 from junctor.delivery.worker import DestinationWorker, Limits, Reread
 from junctor.model.delivery import DestinationState, Parked, in_order
@@ -30,13 +30,15 @@ _REPLAY_WAIT: Final = 0.1
 class Configured:
     """A destination of the configuration: the connector, its section, a digest of its settings.
 
-    `mask` hides the settings' secrets in a text.
+    `mask` hides the settings' secrets in a text; `deliverer` is what is called, None for the
+    connector itself.
     """
 
     connector: Destination[Settings]
     section: DestinationSection
     fingerprint: str
     mask: Mask = str
+    deliverer: Deliverer | None = None
 
 
 class Dispatcher:
@@ -77,12 +79,13 @@ class Dispatcher:
             state = await self._after_restart(state, configured)
             worker = DestinationWorker(
                 state,
-                configured.connector,
+                configured.deliverer or configured.connector,
                 configured.section.delivery,
                 limits(configured),
                 log=self._store.log,
                 ledger=self._store.ledger,
                 reread=self._reread,
+                routed=self._store.state.routed,
                 recent=self._recent,
                 clock=self._clock,
                 random=self._random,
@@ -117,6 +120,20 @@ class Dispatcher:
         self._recent.add(batch)
         for worker in self.workers.values():
             worker.more(batch.last)
+
+    async def withdraw(self, offsets: Sequence[int]) -> bool:
+        """Let what waits of these events anywhere count as filtered; see DestinationWorker.
+
+        No destination may be starting meanwhile.
+        """
+        self._recent.forget(offsets)
+        now, all = round(self._clock.now() * 1000), True
+        for state in await self._store.ledger.destinations():
+            if (worker := self.workers.get(state.id)) is not None:
+                all = await worker.withdraw(offsets) and all
+            else:
+                await self._store.ledger.withdraw(state.id, offsets, now)
+        return all
 
     async def stop(self, grace: float) -> None:
         """Stop all workers; calls in flight get `grace` seconds."""
@@ -210,6 +227,8 @@ class Dispatcher:
             moved = replace(replay, position=position, count=replay.count + len(routes))
             settlement = Settlement(replay.destination, park=park, accepted=len(routes))
             ids = await self._store.ledger.advance_replay(moved, settlement)
+            if len(ids) < len(park):
+                return  # it was stopped meanwhile
             await self._hand_over(replay.destination, park, ids)
         finally:
             worker.queue.release(free)

@@ -23,6 +23,14 @@ class Group:
     keys: frozenset[Key]
     waiting: bool = field(default=False)
     """In the heap of those that may be tried."""
+    taken: bool = field(default=False)
+    """In flight, or being changed."""
+
+    def shift(self, milliseconds: int) -> None:
+        """Move its times: the wall clock was set by so much."""
+        self.parked.retry_at += milliseconds
+        if self.parked.started_at:
+            self.parked.started_at += milliseconds
 
 
 def pieces(events: Sequence[Processed], most: int, most_bytes: int) -> list[list[Processed]]:
@@ -162,6 +170,53 @@ class DeliveryQueue:
                 del self._blocked[key]
             self._free(key)
 
+    # -- what is not to be sent any more ---------------------------------------------------------
+
+    def take_out(self, offsets: frozenset[int]) -> tuple[list[int], set[int]]:
+        """Take those of `offsets` out that are ready or held back; they are still to be settled.
+
+        Return them, and those that are in flight or otherwise in somebody's hands.
+        """
+        out = [item for item in self._ready if item.event.offset in offsets]
+        if out:
+            self._ready = deque(item for item in self._ready if item.event.offset not in offsets)
+            self._ready_bytes -= sum(len(item.event.json) for item in out)
+        for key, items in list(self._held.items()):
+            kept = deque(item for item in items if item.event.offset not in offsets)
+            if len(kept) < len(items):
+                out += [item for item in items if item.event.offset in offsets]
+                self._held_count -= len(items) - len(kept)
+                self._held[key] = kept
+                if not kept:
+                    del self._held[key]
+        found = [item.event.offset for item in out]
+        flying = set(self._unsettled).intersection(offsets) - self._settled - set(found)
+        for group in self._groups.values():
+            if group.taken:
+                flying |= offsets.intersection(group.parked.offsets)
+        return found, flying
+
+    def hold(self, offsets: frozenset[int]) -> list[Group]:
+        """Let groups that have some of `offsets` not be tried until they are `cut`; return them."""
+        found = [
+            group
+            for group in self._groups.values()
+            if not group.taken and not offsets.isdisjoint(group.parked.offsets)
+        ]
+        for group in found:
+            group.waiting, group.taken = False, True
+        return found
+
+    def cut(self, group: Group, offsets: frozenset[int]) -> None:
+        """Leave `offsets` out of a group that is held; without any event it is no more."""
+        group.taken = False
+        rest = tuple(offset for offset in group.parked.offsets if offset not in offsets)
+        if not rest:
+            self.unpark(group)
+            return
+        group.parked.offsets, group.parked.message = rest, ""
+        self._offer(group)
+
     def next_due(self) -> int | None:
         """Return when the next group is due, epoch milliseconds."""
         self._drop_stale()
@@ -174,7 +229,7 @@ class DeliveryQueue:
             return None
         _, id = heapq.heappop(self._due)
         group = self._groups[id]
-        group.waiting = False
+        group.waiting, group.taken = False, True
         if self._ordered:
             self._busy |= group.keys
         return group
@@ -190,9 +245,7 @@ class DeliveryQueue:
     def shift(self, milliseconds: int) -> None:
         """Move all times: the wall clock was set, and waits are lengths of time, not dates."""
         for group in self._groups.values():
-            group.parked.retry_at += milliseconds
-            if group.parked.started_at:
-                group.parked.started_at += milliseconds
+            group.shift(milliseconds)
         waiting = [group.parked for group in self._groups.values() if group.waiting]
         self._due = [(parked.retry_at, parked.id) for parked in waiting]
         heapq.heapify(self._due)
@@ -240,7 +293,7 @@ class DeliveryQueue:
 
     def _offer(self, group: Group) -> None:
         """Put a group in the heap if it is first in line for all its keys."""
-        if group.waiting:
+        if group.waiting or group.taken:
             return
         if self._ordered and any(
             key in self._busy or self._blocked[key][0] is not group for key in group.keys

@@ -2,6 +2,8 @@
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -23,12 +25,22 @@ class Recent:
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch; forget the oldest beyond the limit."""
-        size = sum([len(item.event.json) for item in batch.events])
+        size = _size(batch.events)
         self._batches.append((batch, size))
         self._bytes += size
         self.position = batch.last
         while self._bytes > self._most_bytes and len(self._batches) > 1:
             self._bytes -= self._batches.popleft()[1]
+
+    def forget(self, offsets: Collection[int]) -> None:
+        """Drop these events; who has not read them must not get them."""
+        unwanted = frozenset(offsets)
+        for place, (batch, size) in enumerate(self._batches):
+            kept = [item for item in batch.events if item.event.offset not in unwanted]
+            if len(kept) < len(batch.events):
+                smaller = _size(kept)
+                self._batches[place] = replace(batch, events=kept), smaller
+                self._bytes -= size - smaller
 
     def after(self, position: int, most: int) -> tuple[list[Processed], int] | None:
         """Return up to `most` events after `position` and the offset read up to.
@@ -52,3 +64,7 @@ class Recent:
             events += following
             position = batch.last
         return events, position
+
+
+def _size(events: Sequence[Processed]) -> int:
+    return sum([len(item.event.json) for item in events])

@@ -57,7 +57,8 @@ class Standing:
         logger: FilteringBoundLogger,
     ) -> None:
         """Take up `state` as the ledger has it; a pause by an error is probed."""
-        self.state = state
+        latest = round((clock.now() + LONGEST_HOLD) * 1000)  # the clock may have been ahead
+        self.state = replace(state, hold_until=min(state.hold_until, latest))
         self.trouble = ""
         """What the last call failed with, "" when it did not."""
         self.running_since = 0
@@ -71,6 +72,7 @@ class Standing:
         )
         self._rate = RateLimit(rate, clock.monotonic)
         self._throttled = 0
+        self._ramp: int | None = None
         self._probe_at: float | None = None
         self._schedule_probe()
 
@@ -86,17 +88,23 @@ class Standing:
         """Whether a pause is to be probed at all, sooner or later."""
         return self._probe_at is not None
 
-    def may_call(self, in_flight: int) -> bool:
-        """Whether a call may start now beside `in_flight` others."""
-        if self.is_alone() and in_flight:
+    def may_call(self, in_flight: int, most: int) -> bool:
+        """Whether a call may start now beside `in_flight` others, of which `most` are allowed."""
+        if in_flight >= self.most_calls(most):
             return False
         if self.state.paused:
             return self.probe_wait() == 0
         return self.breaker.may_call() and self.gate() <= 0
 
-    def is_alone(self) -> bool:
-        """Whether only one call at a time is made: a probe, or the first one after a hold."""
-        return bool(self.state.paused) or self._throttled > 0
+    def most_calls(self, most: int) -> int:
+        """Return how many calls may be in flight, where `most` are allowed.
+
+        One while it is probed, or first asked after a hold. Once it works again each call that
+        succeeds makes room for one more: who has just come back is not flooded.
+        """
+        if self.state.paused or self._throttled:
+            return 1
+        return most if self._ramp is None else min(most, self._ramp)
 
     def gate(self) -> float:
         """Return the seconds until breaker, rate and hold allow a call; may be negative."""
@@ -199,6 +207,10 @@ class Standing:
 
     def _works(self, now: int) -> Lesson:
         hasten: tuple[str, ...] = ()
+        if self._throttled or self.probing:
+            self._ramp = 1
+        if self._ramp is not None:
+            self._ramp += 1
         self._throttled = 0
         if self.breaker.succeeded():
             self._logger.info("breaker closed")

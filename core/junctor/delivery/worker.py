@@ -4,40 +4,43 @@ Nothing here is shared with another destination, so that none can slow its neigh
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from junctor.config.model import Delivery
-from junctor.delivery.call import ConnectorBug, Mask, Result, deliver
+from junctor.delivery.call import ConnectorBug, Deliverer, Mask, Result, deliver
 from junctor.delivery.queue import DeliveryQueue, Group, is_loose, pieces
 from junctor.delivery.recent import Recent
 from junctor.delivery.settle import give_up, message_of, park_again, settlement
-from junctor.delivery.standing import Standing
+from junctor.delivery.standing import LONGEST_HOLD, Standing
 from junctor.model.delivery import DestinationState, Parked
 from junctor.model.processed import Decision, Processed
 from junctor.model.record import Record
 from junctor.sdk.context import Clock
-from junctor.sdk.destination import Destination
 from junctor.sdk.errors import (
     DeliveryError,
 )
-from junctor.sdk.settings import Settings
-from junctor.store.port import EventLog, Ledger, Settlement, StoreError
+from junctor.store.port import EventLog, Ledger, Routed, Settlement, StoreError
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.log import place_of
 from junctor.telemetry.metrics import Metrics
 
 _CURSOR_EVERY: Final = 1.0
 _STORE_RETRY: Final = 1.0
+_SPILL_AFTER: Final = 1.0
+"""Seconds without a new call after which what calls hold back is taken out of memory."""
+_KEYS_AT_ONCE: Final = 5_000
 _CLOCK_SET: Final = 1.0
 """Seconds of difference by which the wall clock counts as set."""
 
+T = TypeVar("T")
 Reread = Callable[[Sequence[Record]], Awaitable[list[Processed]]]
+RoutedAt = Callable[[Sequence[int]], Awaitable[Mapping[int, Routed]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,14 @@ class DestinationWorker:
     def __init__(
         self,
         state: DestinationState,
-        destination: Destination[Settings],
+        destination: Deliverer,
         policy: Delivery,
         limits: Limits,
         *,
         log: EventLog,
         ledger: Ledger,
         reread: Reread,
+        routed: RoutedAt,
         recent: Recent,
         clock: Clock,
         random: Random,
@@ -81,6 +85,7 @@ class DestinationWorker:
         self._log = log
         self._ledger = ledger
         self._reread = reread
+        self._routed = routed
         self._recent = recent
         self._clock = clock
         self._metrics = metrics
@@ -99,6 +104,7 @@ class DestinationWorker:
         self._calls: set[asyncio.Task[None]] = set()
         self._slots: set[asyncio.Task[None]] = set()
         self._cursor_due = 0.0
+        self._launched_at = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self._store_down = False
@@ -117,9 +123,10 @@ class DestinationWorker:
         if loose := [parked.id for parked in groups if is_loose(parked, cursor)]:
             await self._ledger.settle(Settlement(self.id, unpark=loose))
         self._skip = await self._ledger.settled_beyond(self.id, cursor)
-        for parked in groups:
-            if not is_loose(parked, cursor):
-                self.queue.park([await self._group(parked)])
+        kept = [parked for parked in groups if not is_loose(parked, cursor)]
+        for parked in kept:
+            parked.retry_at = min(parked.retry_at, self._latest_due())
+        self.queue.park(await self._groups(kept))
         await self._start_connector()
         self._main = asyncio.create_task(self._run(), name=f"destination {self.id}")
 
@@ -148,8 +155,7 @@ class DestinationWorker:
             await self._destination.start()
         except Exception as error:
             self._log_bug(error)
-            said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__
-            self.standing.pause(f"the connector could not start: {said}", "start")
+            self.standing.pause(f"the connector could not start: {self._said(error)}", "start")
 
     @property
     def state(self) -> DestinationState:
@@ -209,9 +215,32 @@ class DestinationWorker:
 
     async def take_parked(self, groups: Sequence[Parked]) -> None:
         """Take in groups that somebody else parked: replays."""
-        for parked in groups:
-            self.queue.park([await self._group(parked)])
+        self.queue.park(await self._groups(groups))
         self._wake.set()
+
+    async def withdraw(self, offsets: Collection[int]) -> bool:
+        """Let what waits of these events count as filtered, and not be sent.
+
+        Return whether that is all: what is in flight has to end first, to be asked for again.
+
+        Raises:
+            StoreError: it can't be stored, and the worker is stopping.
+        """
+        wanted = frozenset(offsets)
+        self._skip.update(offset for offset in wanted if offset > self.queue.position)
+        out, flying = self.queue.take_out(wanted)
+        free = wanted - flying
+        groups = self.queue.hold(free)
+        ids = [group.parked.id for group in groups]
+        count = await self._until_stored(
+            lambda: self._ledger.withdraw(self.id, sorted(free), self._now(), ids)
+        )
+        self.queue.settle(out)
+        for group in groups:
+            self.queue.cut(group, free)
+        self._metrics.settled(self.id, "filtered", count)
+        self._wake.set()
+        return not flying
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -235,6 +264,10 @@ class DestinationWorker:
                 await self._clock.sleep(_STORE_RETRY)
                 continue
             await self._pause_until(self._next_wake())
+
+    def _latest_due(self) -> int:
+        """Return when anything parked is due at the latest: the clock may have been ahead."""
+        return self._now() + round(max(self._policy.retry.max, LONGEST_HOLD) * 1000)
 
     def _follow_wall_clock(self) -> None:
         """Keep waits as long as they were meant when somebody sets the wall clock."""
@@ -266,8 +299,10 @@ class DestinationWorker:
             return None  # who waits for the store wakes
         if queue.cursor != self._durable_cursor and not self.in_flight:
             waits.append(max(0.0, self._cursor_due - self._clock.monotonic()))
+        if (spill := self._spill_wait()) is not None:
+            waits.append(spill)
         standing = self.standing
-        if self.in_flight >= (1 if standing.is_alone() else self._policy.concurrency):
+        if self.in_flight >= standing.most_calls(self._policy.concurrency):
             return min(waits, default=None)  # the end of a call wakes
         if self.state.paused:
             probe = standing.probe_wait()
@@ -297,9 +332,9 @@ class DestinationWorker:
         return self.queue.ready > 0 or self.queue.next_due() is not None
 
     def _may_call(self) -> bool:
-        if self.in_flight >= self._policy.concurrency or self._stopping or self._store_down:
+        if self._stopping or self._store_down:
             return False
-        return self.standing.may_call(self.in_flight)
+        return self.standing.may_call(self.in_flight, self._policy.concurrency)
 
     def _start_call(self) -> bool:
         probing = self.standing.probing
@@ -328,6 +363,7 @@ class DestinationWorker:
 
     def _launch(self, work: Coroutine[Any, Any, None]) -> None:
         self.standing.called()
+        self._launched_at = self._clock.monotonic()
         task = asyncio.create_task(work)
         self._calls.add(task)
         self._slots.add(task)
@@ -372,9 +408,21 @@ class DestinationWorker:
         self.queue.add(events, position)
         self._folded = max(self._folded, position)
 
+    def _spill_wait(self) -> float | None:
+        """Return in how many seconds to spill, None if there is no need to.
+
+        Calls mostly end soon and free what they hold back. What is spilled goes by itself, a call
+        for each person, and holds back what comes of them: it must not happen to a mere backlog.
+        """
+        if not self.queue.held or self.queue.unsettled < self.limits.memory:
+            return None
+        if not self._calls:
+            return 0.0
+        return max(0.0, self._launched_at + _SPILL_AFTER - self._clock.monotonic())
+
     async def _spill(self) -> None:
         """Park held-back events when they fill the memory, so that others can pass."""
-        if not self.queue.held or self.queue.unsettled < self.limits.memory:
+        if self._spill_wait() != 0:
             return
         groups = [
             Group(
@@ -402,9 +450,15 @@ class DestinationWorker:
 
     async def _settle(self, settlement: Settlement) -> list[int]:
         """Store a settlement, however long the store is not available."""
+        ids = await self._until_stored(lambda: self._ledger.settle(settlement))
+        self._durable_cursor = settlement.cursor or self._durable_cursor
+        self._cursor_due = self._clock.monotonic() + _CURSOR_EVERY
+        return ids
+
+    async def _until_stored(self, store: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                ids = await self._ledger.settle(settlement)
+                stored = await store()
             except StoreError as error:
                 if self._stopping:
                     raise
@@ -413,9 +467,7 @@ class DestinationWorker:
                 await self._clock.sleep(_STORE_RETRY)
             else:
                 self._store_down = False
-                self._durable_cursor = settlement.cursor or self._durable_cursor
-                self._cursor_due = self._clock.monotonic() + _CURSOR_EVERY
-                return ids
+                return stored
 
     # -- one delivery ----------------------------------------------------------------------------
 
@@ -456,7 +508,8 @@ class DestinationWorker:
                 most=None if group is None else (self.limits.batch, self.limits.bytes),
                 before_call=self._before_next_call,
             )  # fmt: skip
-        now = self._now()
+        self._follow_wall_clock()
+        now, skew = self._now(), self._skew
         started_at = before.started_at or (result.calls[0].at if result.calls else now)
         give_up(
             result, attempts=number, now=now,
@@ -484,8 +537,10 @@ class DestinationWorker:
         else:
             self.queue.settle(item.event.offset for item in (*live, *filtered))
         if park:
+            set_by = round((self._skew - skew) * 1000)  # while it was on its way to the disk
             for waiting, id in zip(park, ids, strict=True):
                 waiting.parked.id = id
+                waiting.shift(set_by)
             self.queue.park(park, first=True)
         self.queue.release(keys)
         self._count(result, filtered)
@@ -510,12 +565,16 @@ class DestinationWorker:
 
     def _log_bug(self, error: Exception) -> None:
         """Log where a connector breaks, once a place; the exception's text may hold event data."""
-        cause = error.__cause__ if isinstance(error, ConnectorBug) else error
-        place = place_of(cause)
+        place = error.place if isinstance(error, ConnectorBug) else place_of(error)
         if place not in self._bugs_seen and len(self._bugs_seen) < 100:
             self._bugs_seen.add(place)
-            said = message_of(error) if isinstance(error, DeliveryError) else type(error).__name__
-            self._logger.error("connector bug", error=said, place=place)
+            self._logger.error("connector bug", error=self._said(error), place=place)
+
+    def _said(self, error: Exception) -> str:
+        """Return what is told of an error: of one that is no DeliveryError never its text."""
+        if isinstance(error, DeliveryError):
+            return self._mask(message_of(error))
+        return type(error).__name__
 
     def _count(self, result: Result, filtered: Sequence[Processed]) -> None:
         metrics = self._metrics
@@ -563,8 +622,31 @@ class DestinationWorker:
                 self._logger.warning("pause or hold can't be stored yet", error=str(error))
                 await self._clock.sleep(_STORE_RETRY)
 
-    async def _group(self, parked: Parked) -> Group:
+    async def _groups(self, parked: Sequence[Parked]) -> list[Group]:
+        """Return parked events with the keys that they hold back; there may be very many."""
         if not self.limits.ordered:
-            return Group(parked, frozenset())
-        items = await self._fetch(parked.offsets)  # the rows are stored: they must not be lost here
-        return Group(parked, frozenset(item.profile for item in items))
+            return [Group(one, frozenset()) for one in parked]
+        keys: dict[int, int] = {}
+        offsets = [offset for one in parked for offset in one.offsets]
+        for start in range(0, len(offsets), _KEYS_AT_ONCE):
+            keys |= await self._keys_of(offsets[start : start + _KEYS_AT_ONCE])
+        return [
+            Group(one, frozenset(keys[offset] for offset in one.offsets if offset in keys))
+            for one in parked
+        ]
+
+    async def _keys_of(self, offsets: Sequence[int]) -> dict[int, int]:
+        """Return whose events they are, however long the store is not available.
+
+        Their rows are stored already: they must not be lost here.
+        """
+        while True:
+            try:
+                routed = await self._routed(offsets)
+            except StoreError as error:
+                if self._stopping:
+                    raise
+                self._logger.warning("events can't be read yet", error=str(error))
+                await self._clock.sleep(_STORE_RETRY)
+            else:
+                return {offset: route.profile for offset, route in routed.items()}

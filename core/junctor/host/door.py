@@ -24,6 +24,45 @@ GIVEN: Final = b"c"
 """What comes with a connection that is handed over."""
 
 
+class Accepting:
+    """Accepts connections of listening sockets. Use it on the running loop."""
+
+    def __init__(
+        self,
+        listening: Sequence[socket.socket],
+        take: Callable[[socket.socket], None],
+        logger: FilteringBoundLogger,
+    ) -> None:
+        """Give each connection to `take`."""
+        self._take = take
+        self._logger = logger
+        self._tasks = [asyncio.create_task(self._accept(one)) for one in listening]
+
+    async def close(self) -> None:
+        """Accept nothing more."""
+        self.end()
+        await asyncio.wait(self._tasks)
+
+    def end(self) -> None:
+        """Accept nothing more, as soon as the loop comes to it."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except ConnectionError:  # it was gone before it came to its turn
+                continue
+            except OSError as error:  # too many open files: those that end make room
+                self._logger.error("connections can't be accepted", error=str(error))
+                await asyncio.sleep(1.0)
+                continue
+            connection.setblocking(False)
+            self._take(connection)
+
+
 class Door:
     """Accepts connections, and gives each to who serves it. Use it on the running loop."""
 
@@ -36,38 +75,24 @@ class Door:
     ) -> None:
         """Accept from the sockets `listening`; `keep` serves reads, `give` takes all else."""
         self._loop = asyncio.get_running_loop()
-        self._listening = listening
         self._keep = keep
         self._give = give
-        self._logger = logger
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most_silent = min(_MOST_SILENT, files // 2)
-        self._accepting = [asyncio.create_task(self._accept(one)) for one in listening]
+        self._accepting = Accepting(listening, self._let_in, logger)
 
     async def close(self) -> None:
         """Accept nothing more, and drop those that have said nothing yet."""
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.wait(self._accepting)
+        await self._accepting.close()
         for connection in list(self._silent):
             self._drop(connection)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = await self._loop.sock_accept(listening)
-            except ConnectionError:  # it was gone before it came to its turn
-                continue
-            except OSError as error:  # too many open files: those that end make room
-                self._logger.error("connections can't be accepted", error=str(error))
-                await asyncio.sleep(1.0)
-                continue
-            connection.setblocking(False)
-            if len(self._silent) >= self._most_silent:
-                self._drop(next(iter(self._silent)))
-            self._silent[connection] = self._loop.call_later(_PATIENCE, self._drop, connection)
-            self._loop.add_reader(connection.fileno(), self._sort, connection)
+    def _let_in(self, connection: socket.socket) -> None:
+        if len(self._silent) >= self._most_silent:
+            self._drop(next(iter(self._silent)))
+        self._silent[connection] = self._loop.call_later(_PATIENCE, self._drop, connection)
+        self._loop.add_reader(connection.fileno(), self._sort, connection)
 
     def _sort(self, connection: socket.socket) -> None:
         """Look at how the first request begins, and give the connection to who serves it.

@@ -6,10 +6,18 @@ name, nor a redirect, nor a second DNS answer gets past it.
 """
 
 import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Any, Final
 
 import aiohttp
@@ -24,8 +32,21 @@ _GZIP: Final = 31
 _UNPACK_BYTES: Final = 65_536
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 """What IANA gives out for the public IPv6 network; all else is local, special or not in use."""
-_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 _6TO4: Final = IPv6Network("2002::/16")
+_ALSO_REFUSED: Final = tuple(
+    map(
+        ip_network,
+        (
+            "192.0.0.0/24",  # IETF protocol assignments: dummies, port control, TURN
+            "192.88.99.0/24",  # relays of 6to4, given up by RFC 7526
+            "168.63.129.16/32",  # Azure's own: the host of a virtual machine, with its secrets
+            "2001::/23",  # IETF protocol assignments: Teredo, benchmarks, ORCHID
+            "3fff::/20",  # documentation, RFC 9637
+        ),
+    )
+)
+"""Beside what Python's own tables know, which differ from version to version."""
 
 Network = IPv4Network | IPv6Network
 
@@ -37,6 +58,8 @@ def is_refused(address: str, allow: Sequence[Network]) -> bool:
         return False
     if ip.version == 6 and ip not in _GLOBAL_UNICAST:
         return True
+    if any(ip in network for network in _ALSO_REFUSED if network.version == ip.version):
+        return True
     return not ip.is_global or ip.is_multicast
 
 
@@ -46,7 +69,7 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
         return ip
     if ip.ipv4_mapped is not None:
         return ip.ipv4_mapped
-    if any(ip in network for network in _NAT64):
+    if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     if ip in _6TO4:
         return IPv4Address((int(ip) >> 80) & 0xFFFFFFFF)
@@ -140,7 +163,8 @@ def guarded_client(allow: Sequence[Network]) -> httpx.AsyncClient:
             auto_decompress=False,
         )
 
-    transport = _Transport(client=session)
+    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the session has its own, with all roots
+    transport = _Transport(client=session, verify=unused)
     return httpx.AsyncClient(
         transport=transport,
         headers={"user-agent": "junctor", "accept-encoding": "gzip"},

@@ -26,7 +26,7 @@ from junctor.model.membership import TransitionRow
 from junctor.model.problems import suggest
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import Merge, Profile, public_id
-from junctor.model.record import Record
+from junctor.model.record import NewRecord, Record
 from junctor.pipeline.derived import ENTERED, EXITED
 from junctor.pipeline.flow import UNPROCESSABLE, Flow
 from junctor.pipeline.identify import Identifiers
@@ -204,9 +204,9 @@ def _explained(
             for row in result.transitions
         ],
         signals=[
-            made.body["event"]
-            for made in result.derived
-            if made.body["event"] not in (ENTERED, EXITED)
+            made["event"]
+            for made in map(_body, result.derived)
+            if made["event"] not in (ENTERED, EXITED)
         ],
         routes={id: id not in route_reasons for id in loaded.routes},
         route_reasons=route_reasons,
@@ -223,9 +223,14 @@ def _told(row: TransitionRow, result: FoldResult, router: Router) -> list[str]:
         id
         for made in result.derived
         if made.message_id.startswith(named)
-        for id, reason in router.decide(made.body, HUB, result.profiles.get(row.profile))
+        for id, reason in router.decide(_body(made), HUB, result.profiles.get(row.profile))
         if reason == SENT
     ]
+
+
+def _body(made: NewRecord) -> dict[str, Any]:
+    body: dict[str, Any] = made.body or orjson.loads(made.json)
+    return body
 
 
 # -- the way in ----------------------------------------------------------------------------------

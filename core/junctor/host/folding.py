@@ -17,7 +17,7 @@ from junctor.pipeline.tail import Tail
 from junctor.sdk.context import Clock
 from junctor.store.port import State, StoreError, StoreUnavailable
 
-_FOLD_LIMIT: Final = 1_000
+_FOLD_LIMIT: Final = 500
 _STORE_RETRY: Final = 1.0
 _DUE_LIMIT: Final = 256
 """Subjects whose time is due that are looked at together."""

@@ -7,6 +7,7 @@ stop: listeners, then the fold, then destinations, then the store.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,6 +18,8 @@ from structlog.typing import FilteringBoundLogger
 from junctor.api.admin import admin_app
 from junctor.api.audience_operations import AudienceOperations
 from junctor.api.audience_source import AudienceSource
+from junctor.api.erasure_operations import ErasureOperations
+from junctor.api.keep import LogKeeper
 from junctor.api.operations import Operations
 from junctor.api.profile_reads import Serving
 from junctor.api.sources import Ingest
@@ -27,17 +30,22 @@ from junctor.config.load import LoadedConfig
 from junctor.config.model import Config
 from junctor.delivery.dispatch import Configured, Dispatcher
 from junctor.host.egress import guarded_client
+from junctor.host.erasing import Erasing
 from junctor.host.folding import Folding
 from junctor.host.loops import runner_of
 from junctor.host.mask import Mask
 from junctor.host.pull import Puller
-from junctor.host.read_side import ReadSide, url_of
+from junctor.host.read_side import ReadSide, relay_path, url_of
 from junctor.host.wiring import (
+    context_for,
+    destinations_for,
     fingerprint,
     make_audiences,
     make_program,
     make_router,
+    push_sources_for,
 )
+from junctor.host.workers import Workers
 from junctor.model.membership import Told
 from junctor.pipeline.audience import TOLD, Audiences
 from junctor.pipeline.backfill import Backfill
@@ -45,7 +53,7 @@ from junctor.pipeline.flow import Flow
 from junctor.pipeline.identify import Identifiers
 from junctor.pipeline.route import Router
 from junctor.pipeline.tail import Tail
-from junctor.sdk.context import Clock, Context, SystemClock
+from junctor.sdk.context import Clock, SystemClock
 from junctor.sdk.settings import Settings
 from junctor.sdk.source import PullSource, PushSource
 from junctor.store.port import StoreError
@@ -53,6 +61,8 @@ from junctor.store.sqlite import SqliteStore
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
+_LEAST_GRACE: Final = 2.0
+"""Seconds that calls in flight get to end, however long who was connected has taken."""
 _MAINTAIN_SECONDS: Final = 10.0
 _SIZES_SECONDS: Final = 60.0
 _STORE_RETRY: Final = 1.0
@@ -62,6 +72,7 @@ _RESTART_ONLY: Final[Mapping[str, Callable[[Config], object]]] = MappingProxyTyp
         "admin": lambda config: config.admin,
         "store": lambda config: config.store,
         "log": lambda config: config.log,
+        "runtime": lambda config: config.runtime,
     }
 )
 
@@ -77,10 +88,15 @@ class Hub:
         clock: Clock | None = None,
         random: Random | None = None,
         reads_apart: bool = False,
+        workers: int = 0,
     ) -> None:
-        """Prepare; `start` opens the store and listens. `reads_apart`: see ReadSide."""
+        """Prepare; `start` opens the store and listens.
+
+        `reads_apart`: see ReadSide; `workers` is how many there are, see Workers.
+        """
         self.loaded = loaded
         self._reads_apart = reads_apart
+        self._worker_count = workers
         self._logger = logger
         self._clock = clock or SystemClock()
         self._random = random or Random()
@@ -88,7 +104,7 @@ class Hub:
         self.live = LiveStream()
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
-        self._broken = ""
+        self._broken = self._warned = ""
         self._sizes_at = 0.0
         self._told_failing: set[tuple[str, str]] = set()
         self.ingest_address = ""
@@ -123,6 +139,16 @@ class Hub:
         self._http = guarded_client(config.egress.allow)
         self._tail = Tail(self.store.log)
         self._tail.head = await self.store.log.head()
+        self._keeper = LogKeeper(
+            self.store.log, metrics=self.metrics, live=self.live,
+            backlog=lambda: self._tail.bytes, room=self._tail.room,
+        )  # fmt: skip
+        self._keeper.suppressed |= (await self.store.log.suppressed()).keys()
+        self._workers = Workers(
+            self._worker_count, self._keeper, self.metrics.request,
+            relay_path(config.store.path), self._clock, self._logger,
+        )  # fmt: skip
+        self._workers.start(loaded)
         position = await self.store.state.position()
         destinations = self._destinations(loaded)
         backfill, audiences = await self._begin_backfill(loaded, position)
@@ -134,6 +160,7 @@ class Hub:
             lambda batch: self._dispatcher.publish(batch),
             self._logger,
             self._tell,
+            parsed=not self._worker_count,
         )
         self._folding = Folding(
             flow, backfill, self._tail, self.store.state, position, self._clock, self._logger,
@@ -146,18 +173,13 @@ class Hub:
             self._clock,
             self._logger,
             apart=self._reads_apart,
+            pass_on=self._workers.take if self._worker_count else None,
         )
         await self.readers.start()
         self.readers.configure(loaded)
         self._ingest = Ingest(
-            self.store.log,
-            clock=self._clock,
-            metrics=self.metrics,
-            live=self.live,
-            logger=self._logger,
-            backlog=lambda: self._tail.bytes,
+            self._keeper, clock=self._clock, answered=self.metrics.request, logger=self._logger
         )
-        self._ingest.suppressed |= (await self.store.log.suppressed()).keys()
         self._dispatcher = self._new_dispatcher()
         await self._dispatcher.start(destinations, self._folding.position)
         self.store.keep_for(frozenset(loaded.destinations))
@@ -167,6 +189,11 @@ class Hub:
         self._run(self._folding.pass_time(), "time")
         self._run(self._folding.build(), "backfill")
         self._run(self._maintain(), "maintain")
+        self._erasing = Erasing(
+            self.store, lambda: self._dispatcher, lambda: self.loaded.destinations,
+            self._folding, self._clock, self._logger,
+        )  # fmt: skip
+        self._run(self._erasing.run(), "erasing")
         self.audiences = AudienceOperations(
             AudienceSource(
                 self.store,
@@ -182,10 +209,18 @@ class Hub:
             lambda: self._dispatcher,
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
-            suppressed=self._ingest.suppressed,
-            broken=lambda: self._broken or self._folding.broken,
+            suppressed=self._keeper.suppressed,
+            broken=lambda: self._broken or self._folding.broken or self._erasing.broken,
             figures=lambda profile, at: self._folding.flow.audiences.figures(profile, at),
             audiences=self._audience_state,
+            workers=lambda: (len(self._workers), self._workers.running),
+        )
+        self.erasures = ErasureOperations(
+            self.store,
+            lambda: self._folding.flow.identifiers,
+            lambda: self._folding.flow.router.deleting,
+            partial(self.operations.suppress, suppressed=True),
+            self._clock,
         )
         token = config.admin.token
         self.ingest_address, runners = await self.readers.open(
@@ -194,8 +229,8 @@ class Hub:
         self._runners += runners
         self.admin_address = await self._listen(
             admin_app(
-                self.operations, self.audiences, self.metrics, self.live,
-                token.get_secret_value() if token is not None else None,
+                self.operations, self.audiences, self.erasures, self.metrics, self.live,
+                token.get_secret_value() if token is not None else None, self._logger,
             ),
             config.admin.listen,
         )  # fmt: skip
@@ -206,10 +241,14 @@ class Hub:
         if hasattr(self, "_ingest"):
             self._ingest.draining = True
         self.live.close()
+        drain = self.loaded.config.server.drain_timeout if grace is None else grace
+        ends = self._clock.monotonic() + drain
+        draining = [runner.cleanup() for runner in self._runners]
         if hasattr(self, "readers"):
-            await self.readers.close()
-        for runner in self._runners:
-            await runner.cleanup()
+            draining.append(self.readers.close())
+        if hasattr(self, "_workers"):  # streams that they pass on end with those of the hub
+            draining.append(self._workers.drain(drain))
+        await asyncio.gather(*draining)
         self._runners.clear()
         if hasattr(self, "readers"):
             await self.readers.let_go()
@@ -225,8 +264,10 @@ class Hub:
         if hasattr(self, "_dispatcher"):
             with suppress(StoreError):  # what could not be stored is folded at the next start
                 await self._folding.settle()
-            limit = self.loaded.config.server.drain_timeout if grace is None else grace
-            await self._dispatcher.stop(limit)
+            left = ends - self._clock.monotonic()
+            await self._dispatcher.stop(max(min(drain, _LEAST_GRACE), left))
+        if hasattr(self, "_workers"):
+            await self._workers.close()
         if hasattr(self, "_http"):
             await self._http.aclose()
         await self.store.close()
@@ -258,6 +299,7 @@ class Hub:
         self.loaded = loaded
         self._ingest.configure(loaded.config.server, push_sources)
         self._start_pulling(loaded)
+        await self._workers.configure(loaded)
         await self._go_over(loaded, router, destinations)
         await old_http.aclose()
         self._logger.info("configuration reloaded")
@@ -308,7 +350,10 @@ class Hub:
                 await self._observe()
             except Exception as error:  # it may heal; health says meanwhile what is wrong
                 self._logger.error("maintenance failed", error=str(error))
-            await self._clock.sleep(_STORE_RETRY if self.store.problem() else _MAINTAIN_SECONDS)
+            until = self._clock.monotonic() + _MAINTAIN_SECONDS
+            await self._clock.sleep(_STORE_RETRY)
+            while not self.store.problem() and self._clock.monotonic() < until:
+                await self._clock.sleep(_STORE_RETRY)
 
     async def _observe(self) -> None:
         metrics = self.metrics
@@ -325,6 +370,9 @@ class Hub:
         metrics.audience_due_lag.set(0 if due is None else max(0, now - due) / 1000)
         await self._observe_sizes()
         self._tell_failing()
+        if (warning := self.operations.warning()) != self._warned:
+            self._warned = warning
+            self._logger.warning("the store", warning=warning or "is as it should be again")
 
     def _tell_failing(self) -> None:
         """Say once of each function of a signal that it fails; the status counts how often."""
@@ -387,16 +435,16 @@ class Hub:
             logger=self._logger,
         )
 
-    def _context(self, id: str, type: str) -> Context:
-        return Context(id, self._http, self._logger.bind(connector=id, type=type), self._clock)
-
     def _destinations(self, loaded: LoadedConfig) -> dict[str, Configured]:
+        connectors = destinations_for(loaded, self._http, self._clock, self._logger)
+        deliverers = self._workers.destinations(sorted(connectors))
         return {
             id: Configured(
-                one.cls(one.settings, self._context(id, one.section.type)),
+                connectors[id],
                 one.section,
                 fingerprint(one.settings),
                 Mask(one.settings).text,
+                deliverers.get(id),
             )
             for id, one in loaded.destinations.items()
         }
@@ -425,21 +473,18 @@ class Hub:
         return make_router(loaded, {id: one.connector for id, one in destinations.items()})
 
     def _push_sources(self, loaded: LoadedConfig) -> dict[str, PushSource[Settings]]:
-        sources: dict[str, PushSource[Settings]] = {}
-        for id, one in loaded.sources.items():
-            if one.section.enabled and issubclass(one.cls, PushSource):
-                sources[id] = one.cls(one.settings, self._context(id, one.section.type))
-        return sources
+        return push_sources_for(loaded, self._http, self._clock, self._logger)
 
     def _start_pulling(self, loaded: LoadedConfig) -> None:
         for id, one in loaded.sources.items():
             if one.section.enabled and issubclass(one.cls, PullSource):
                 source: PullSource[Settings] = one.cls(
-                    one.settings, self._context(id, one.section.type)
+                    one.settings, context_for(one, self._http, self._clock, self._logger)
                 )
                 puller = Puller(
                     id, source, self.store.log, loaded.config.server.max_event,
-                    clock=self._clock, random=self._random, metrics=self.metrics,
+                    suppressed=self._keeper.suppressed, clock=self._clock,
+                    random=self._random, metrics=self.metrics,
                     logger=self._logger.bind(source=id),
                 )  # fmt: skip
                 self._run(puller.run(), f"pull {id}")

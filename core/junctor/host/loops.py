@@ -1,9 +1,33 @@
-"""Event loops and servers, as both processes of the hub make them."""
+"""Event loops, servers and the collector, as all processes of the hub have them."""
 
 import asyncio
+import gc
+import sys
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
+
+_SWITCH_INTERVAL: Final = 0.0002
+"""Seconds a thread may hold the interpreter: neither reads nor the store's writer wait for long."""
+_GC_THRESHOLDS: Final = (2_000, 5, 2**30)
+"""Small collections only: a large one stops all threads for tens of milliseconds; see ADR 0017."""
+_COLLECT_SECONDS: Final = 600.0
+"""Between two collections of everything: events are trees, not cycles, and leave little."""
+
+
+def calm_interpreter() -> None:
+    """Let threads take quick turns, and the collector never stop all of them for long."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+async def collect_now_and_then() -> None:
+    """Collect everything every ten minutes, for ever: whoever calms the interpreter has to."""
+    while True:
+        await asyncio.sleep(_COLLECT_SECONDS)
+        gc.collect()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,10 +1,12 @@
 """Pull sources: ask again and again, commit each page with its cursor."""
 
+from collections.abc import Set
 from random import Random
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from junctor.api.keep import leave_out
 from junctor.delivery.backoff import Backoff
 from junctor.pipeline.ingest import Intake
 from junctor.sdk.context import Clock
@@ -27,15 +29,17 @@ class Puller:
         log: EventLog,
         max_event: int,
         *,
+        suppressed: Set[str] = frozenset(),
         clock: Clock,
         random: Random,
         metrics: Metrics,
         logger: FilteringBoundLogger,
     ) -> None:
-        """Write the pages of `source` to `log`."""
+        """Write the pages of `source` to `log`, without what `suppressed` users did."""
         self._id = id
         self._source = source
         self._log = log
+        self._suppressed = suppressed
         self._intake = Intake(max_event)
         self._clock = clock
         self._backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, random)
@@ -64,7 +68,9 @@ class Puller:
             records, rejections = self._intake.records(
                 self._id, page.records, (), round(self._clock.now() * 1000), corrects_clock=False
             )
-            duplicates = await self._log.append(records, rejections, cursor=(self._id, page.cursor))
-            self._metrics.ingested(self._id, "accepted", len(records) - duplicates)
+            kept, suppressed = leave_out(self._suppressed, records)
+            duplicates = await self._log.append(kept, rejections, cursor=(self._id, page.cursor))
+            self._metrics.ingested(self._id, "accepted", len(kept) - duplicates)
+            self._metrics.ingested(self._id, "suppressed", suppressed)
             self._metrics.ingested(self._id, "duplicate", duplicates)
             self._metrics.ingested(self._id, "rejected", len(rejections))

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -11,20 +10,13 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from junctor.host.brief import Brief, Message, frame
+from junctor.host.child import MOST_MISSED, PULSE_SECONDS, keep_running, start_process
 from junctor.host.door import GIVEN
 from junctor.host.read_process import READY
 from junctor.sdk.context import Clock
 
-_FIRST_WAIT: Final = 0.5
-_LONGEST_WAIT: Final = 30.0
-"""Seconds before it is started again, doubled with each time that it ends early."""
-_LONG_LIFE: Final = 60.0
-"""Seconds after which an end is no longer early."""
 _MOST_UNREAD: Final = 64 * 2**20
 """Bytes it may be behind with reading what it is told."""
-_PULSE_SECONDS: Final = 2.0
-_MOST_MISSED: Final = 3
-"""Questions whether it is well that may go unanswered, one after another."""
 _MODULE: Final = "junctor.host.read_process"
 
 
@@ -54,7 +46,9 @@ class ReadChild:
         self._word: asyncio.StreamWriter | None = None
         self._closing = False
         self._ready = self._well = False
-        self._running = asyncio.create_task(self._run())
+        self._running = asyncio.create_task(
+            keep_running(self._live, "the process of reads", clock, logger)
+        )
 
     def send(self, message: Message) -> None:
         """Tell it something; if it does not listen any more, it is ended, and started again."""
@@ -81,19 +75,6 @@ class ReadChild:
         self._running.cancel()
         await asyncio.wait([self._running])
 
-    async def _run(self) -> None:
-        wait = _FIRST_WAIT
-        while True:
-            began = self._clock.monotonic()
-            try:
-                await self._live()
-            except OSError as error:
-                self._logger.error("the process of reads can't be started", error=str(error))
-            if self._clock.monotonic() - began > _LONG_LIFE:
-                wait = _FIRST_WAIT
-            await self._clock.sleep(wait)
-            wait = min(_LONGEST_WAIT, wait * 2)
-
     async def _live(self) -> None:
         """Start one, and wait until it ends."""
         loop = asyncio.get_running_loop()
@@ -101,11 +82,7 @@ class ReadChild:
         ear, their_ear = socket.socketpair()
         ear.setblocking(False)
         try:
-            numbers = [one.fileno() for one in (their_word, their_ear, *self._listening)]
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", _MODULE, *map(str, numbers), pass_fds=numbers,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )  # fmt: skip
+            process = await start_process(_MODULE, (their_word, their_ear, *self._listening))
         except BaseException:
             word.close()
             ear.close()
@@ -142,14 +119,14 @@ class ReadChild:
         missed = 0
         while True:
             try:
-                async with asyncio.timeout(_PULSE_SECONDS):
+                async with asyncio.timeout(PULSE_SECONDS):
                     return await process.wait()
             except TimeoutError:
                 if self._closing or not self._ready:
                     continue  # as long as it starts, connections are accepted here
                 missed = 0 if self._well else missed + 1
                 self._well = False
-                if missed > _MOST_MISSED:
+                if missed > MOST_MISSED:
                     self._give_up(process)
                 self.send(None)
 

@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from junctor.api.history import History
+from junctor.api.ingest import ANY_PATH
 from junctor.api.profile_reads import ProfileReads, Serving
 from junctor.api.read_api import ReadApi
 from junctor.api.relay import Relay
@@ -64,7 +65,7 @@ async def _serve(word: socket.socket, ear: socket.socket, listening: list[socket
     relay = Relay(Path(brief.relay))
     app = web.Application()
     api.mount(app)
-    app.router.add_route("*", "/{path:.*}", relay.handle)
+    app.router.add_route("*", ANY_PATH, relay.handle)
     runner = runner_of(app, brief.drain_timeout)
     await runner.setup()
     keep, give = Acceptor(lambda: runner.server), Giver(ear)

@@ -27,7 +27,7 @@ from junctor.api.sources import Ingest
 from junctor.config.address import parse_address
 from junctor.config.load import LoadedConfig
 from junctor.host.brief import Brief, Raw
-from junctor.host.door import Acceptor, listen
+from junctor.host.door import Accepting, Acceptor, listen
 from junctor.host.loops import runner_of
 from junctor.host.read_child import ReadChild
 from junctor.host.wiring import idles_of
@@ -55,10 +55,13 @@ class ReadSide:
         logger: FilteringBoundLogger,
         *,
         apart: bool,
+        pass_on: Callable[[socket.socket], bool] | None = None,
     ) -> None:
         """Read from `store` by what `serving` returns; in a process of its own if `apart`.
 
         `raw` returns the tables that it was made of, and those of what is wanted, if they differ.
+        `pass_on` gives a connection that brings events to another process, which reaches the hub
+        over the socket file as well, and returns whether one took it.
         """
         self._store = store
         self._serving = serving
@@ -66,6 +69,7 @@ class ReadSide:
         self._clock = clock
         self._logger = logger
         self._apart = apart
+        self._pass_on = pass_on
         self.served_apart = asyncio.Event()
         """Set while a process of reads accepts the connections."""
         self._lookup = store.lookup()
@@ -74,6 +78,7 @@ class ReadSide:
         self._child: ReadChild | None = None
         self._listening: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
+        self._accepting: Accepting | None = None
         self._relay: Path | None = None
 
     async def start(self) -> None:
@@ -98,9 +103,9 @@ class ReadSide:
         """Read by other definitions from now on."""
         if self._child is not None:
             self._child.send(self._brief())
-        elif self._relay is not None and self._keys:
+        elif self._apart and self._relay is not None and self._keys:
             self._child = ReadChild(
-                self._listening, self._acceptor.serve, self._accepted_apart, self._brief,
+                self._listening, self._serve, self._accepted_apart, self._brief,
                 self._clock, self._logger,
             )  # fmt: skip
 
@@ -135,21 +140,24 @@ class ReadSide:
         self._acceptor = Acceptor(lambda: hub.server)
         assert hub.server is not None  # it has just been set up
         self._server = hub.server
-        await self._accept_here()
         runners = [hub]
-        if self._apart:
+        if self._apart or self._pass_on is not None:
             relayed = ingest_app(ingest, operations, self._api)
             relayed.middlewares.append(as_the_client)
             runners.append(inner := runner_of(relayed, drain))
             await inner.setup()
             self._relay = await self._listen_to_relay(inner)
-            self.refresh()
+        await self._accept_here()
+        self.refresh()
         return url_of(self._listening[0].getsockname()), runners
 
     async def close(self) -> None:
         """Accept no more connections, and end the reads that are served apart."""
         child, self._child = self._child, None
+        accepting = self._accepting
         self._accept_no_more()
+        if accepting is not None:
+            await accepting.close()
         self._close_listening()
         if child is not None:
             await child.close(self._loaded.config.server.drain_timeout + _END_SECONDS)
@@ -162,7 +170,15 @@ class ReadSide:
 
     # -- who accepts -----------------------------------------------------------------------------
 
+    def _serve(self, connection: socket.socket) -> None:
+        """Let a worker serve a connection, or serve it here."""
+        if self._pass_on is None or self._relay is None or not self._pass_on(connection):
+            self._acceptor.serve(connection)
+
     async def _accept_here(self) -> None:
+        if self._pass_on is not None:
+            self._accepting = Accepting(self._listening, self._serve, self._logger)
+            return
         loop = asyncio.get_running_loop()
         for one in self._listening:
             self._servers.append(await loop.create_server(self._server, sock=one.dup()))
@@ -171,6 +187,9 @@ class ReadSide:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        if self._accepting is not None:
+            self._accepting.end()
+            self._accepting = None
 
     def _accepted_apart(self, apart: bool) -> None:
         """Accept connections here, as long as no other process does."""
@@ -179,8 +198,8 @@ class ReadSide:
             self._accept_no_more()
             return
         self.served_apart.clear()
-        if self._child is not None and not self._servers:
-            self._accepting = asyncio.create_task(self._accept_here())
+        if self._child is not None and not self._servers and self._accepting is None:
+            self._starting = asyncio.create_task(self._accept_here())
 
     def _close_listening(self) -> None:
         for one in self._listening:
@@ -191,7 +210,7 @@ class ReadSide:
 
     async def _listen_to_relay(self, runner: web.AppRunner) -> Path | None:
         """Listen at a socket file in the store's folder; None if there can't be one."""
-        path = _shorter(self._loaded.config.store.path / RELAY)
+        path = relay_path(self._loaded.config.store.path)
         try:
             path.unlink(missing_ok=True)  # of a hub that was killed
             await web.UnixSite(runner, str(path)).start()
@@ -223,8 +242,12 @@ class ReadSide:
         )
 
 
-def _shorter(path: Path) -> Path:
-    """Return the path, or the same as seen from here: the path of a socket has to be short."""
+def relay_path(store: Path) -> Path:
+    """Return the socket file in a store's folder, as seen from here if that is shorter.
+
+    The path of a socket has to be short.
+    """
+    path = store / RELAY
     return min(path, Path(os.path.relpath(path)), key=lambda one: len(os.fsencode(one)))
 
 

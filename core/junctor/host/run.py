@@ -7,7 +7,6 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -16,21 +15,16 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.config.load import LoadedConfig, load_config
 from junctor.host.hub import Hub
-from junctor.host.loops import loop_factory
+from junctor.host.loops import calm_interpreter, collect_now_and_then, loop_factory
 from junctor.host.registry import Registry
+from junctor.host.watch import watching
+from junctor.host.workers import worker_count
 from junctor.model.problems import ConfigError
 from junctor.store.port import StoreError
 from junctor.telemetry.log import make_logger, quiet_libraries
 
 AT_ONCE: Final = 1
 """Exit code when a second signal cut the drain short: something may be sent again."""
-_SWITCH_INTERVAL: Final = 0.0002
-"""Seconds a thread may hold the interpreter: neither reads nor the store's writer wait for long."""
-
-_GC_THRESHOLDS: Final = (2_000, 5, 2**30)
-"""Small collections only: a large one stops all threads for tens of milliseconds; see ADR 0017."""
-_COLLECT_SECONDS: Final = 600.0
-"""Between two collections of everything: events are trees, not cycles, and leave little."""
 
 Wish = Literal["stop", "reload"]
 
@@ -49,9 +43,7 @@ def run_hub(path: Path, environ: Mapping[str, str]) -> None:
     loaded = load_config(path, Registry.discover(), environ)
     logger = make_logger(loaded.config.log.level, loaded.config.log.format)
     quiet_libraries(logger)
-    sys.setswitchinterval(_SWITCH_INTERVAL)
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    calm_interpreter()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(loaded, environ, logger))
 
@@ -62,7 +54,8 @@ async def _serve(
     wishes = _listen_to_signals(logger)
     for warning in loaded.warnings:
         logger.warning("configuration", problem=str(warning))
-    hub = Hub(loaded, logger, reads_apart=True)
+    workers = worker_count(loaded.config.runtime.workers)
+    hub = Hub(loaded, logger, reads_apart=True, workers=workers)
     try:
         await hub.start()
     except StoreError as error:
@@ -72,18 +65,13 @@ async def _serve(
             f"can't listen: {error.strerror or error}; stop the program that listens there,"
             " or change server.listen or admin.listen"
         ) from None
-    collecting = asyncio.create_task(_collect_now_and_then())
-    while await wishes.get() == "reload":
-        await _reload(hub, environ, logger)
+    collecting = asyncio.create_task(collect_now_and_then())
+    with watching(lambda: hub.loaded.functions):
+        while await wishes.get() == "reload":
+            await _reload(hub, environ, logger)
     collecting.cancel()
     logger.info("stopping", drain_seconds=loaded.config.server.drain_timeout)
     await hub.stop()
-
-
-async def _collect_now_and_then() -> None:
-    while True:
-        await asyncio.sleep(_COLLECT_SECONDS)
-        gc.collect()
 
 
 def _listen_to_signals(logger: FilteringBoundLogger) -> asyncio.Queue[Wish]:
@@ -119,3 +107,4 @@ async def _reload(hub: Hub, environ: Mapping[str, str], logger: FilteringBoundLo
         await hub.reload(loaded)
     except Exception:  # a connector that can't be made must not end the hub
         logger.exception("not reloaded: the old configuration stays")
+    gc.collect()  # what served before is in circles, and has a window of events

@@ -12,13 +12,14 @@ from structlog.typing import FilteringBoundLogger
 from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
-from junctor.config.load import LoadedConfig
+from junctor.config.load import LoadedConfig, LoadedConnector
 from junctor.pipeline.audience import Audiences
 from junctor.pipeline.places import Fetch
 from junctor.pipeline.route import Router, RouteRule, Target
 from junctor.sdk.context import Clock, Context
 from junctor.sdk.destination import Destination
 from junctor.sdk.settings import Settings
+from junctor.sdk.source import PushSource
 
 
 def make_router(loaded: LoadedConfig, connectors: Mapping[str, Destination[Settings]]) -> Router:
@@ -77,12 +78,31 @@ def make_audiences(
 
 def destinations_for(
     loaded: LoadedConfig, http: httpx.AsyncClient, clock: Clock, logger: FilteringBoundLogger
-) -> Mapping[str, Destination[Settings]]:
-    """Return the configured connectors for a dry run or an online check."""
+) -> dict[str, Destination[Settings]]:
+    """Return the configured destinations by id; nothing of them is started."""
     return {
-        id: one.cls(one.settings, Context(id, http, logger, clock))
+        id: one.cls(one.settings, context_for(one, http, clock, logger))
         for id, one in loaded.destinations.items()
     }
+
+
+def push_sources_for(
+    loaded: LoadedConfig, http: httpx.AsyncClient, clock: Clock, logger: FilteringBoundLogger
+) -> dict[str, PushSource[Settings]]:
+    """Return the configured sources that are called, by id."""
+    return {
+        id: one.cls(one.settings, context_for(one, http, clock, logger))
+        for id, one in loaded.sources.items()
+        if one.section.enabled and issubclass(one.cls, PushSource)
+    }
+
+
+def context_for(
+    one: LoadedConnector[Any, Any], http: httpx.AsyncClient, clock: Clock,
+    logger: FilteringBoundLogger,
+) -> Context:  # fmt: skip
+    """Return what a connector is lent."""
+    return Context(one.id, http, logger.bind(connector=one.id, type=one.section.type), clock)
 
 
 def fingerprint(settings: Settings) -> str:

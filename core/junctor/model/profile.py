@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import orjson
@@ -49,7 +48,7 @@ class Profile:
         """Return the profile as connectors see it; later changes do not reach it."""
         return self.snapshot(figures)()
 
-    def snapshot(self, figures: "Callable[[], Figures] | None" = None) -> Callable[[], ProfileView]:
+    def snapshot(self, figures: "Callable[[], Figures] | None" = None) -> "Snapshot":
         """Return what gives the view as it is now, whenever somebody asks: most never do.
 
         `figures` returns attributes and scores; it is called when somebody asks for the view.
@@ -65,7 +64,7 @@ class Profile:
                 },
                 dict(self.audiences),
             )
-        return partial(_view, self.id, plain, self.first_seen, self.last_seen, figures)
+        return Snapshot(self.id, plain, self.first_seen, self.last_seen, figures)
 
     def encode(self) -> bytes:
         """Return the profile as JSON text, without its id."""
@@ -96,30 +95,48 @@ Figures = tuple[Mapping[str, Any], Mapping[str, Any]]
 """Attributes and scores by name."""
 
 
-def _view(
-    id: int,
-    plain: tuple[Any, Any, Any, Any],
-    first_seen: int,
-    last_seen: int,
-    figures: Callable[[], Figures] | None,
-) -> ProfileView:
-    attributes, scores = figures() if figures is not None else (EMPTY, EMPTY)
-    return ProfileView(
-        id=public_id(id),
-        traits=plain[0],
-        identifiers=plain[1],
-        groups=plain[2],
-        audiences=plain[3],
-        attributes=attributes,
-        scores=scores,
-        first_seen=first_seen,
-        last_seen=last_seen,
-    )
+class Snapshot:
+    """A profile as it was at an event."""
+
+    __slots__ = ("_figures", "_first_seen", "_id", "_last_seen", "_plain")
+
+    def __init__(
+        self,
+        id: int,
+        plain: tuple[Any, Any, Any, Any],
+        first_seen: int,
+        last_seen: int,
+        figures: Callable[[], Figures] | None,
+    ) -> None:
+        """Keep traits, identifiers, groups and audiences as `plain`; see Profile.snapshot."""
+        self._id = id
+        self._plain = plain
+        self._first_seen = first_seen
+        self._last_seen = last_seen
+        self._figures = figures
+
+    def __call__(self) -> ProfileView:
+        """Return it as connectors see it."""
+        return ProfileView(*self.plain())
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return the fields of a ProfileView, in its order."""
+        attributes, scores = self._figures() if self._figures is not None else (EMPTY, EMPTY)
+        return (
+            public_id(self._id), *self._plain, attributes, scores, self._first_seen,
+            self._last_seen,
+        )  # fmt: skip
 
 
 def public_id(id: int) -> str:
     """Return a profile's id as users see it."""
     return f"p-{id}"
+
+
+def number_of(public: object) -> int:
+    """Return the id that `public_id` showed, 0 for anything else."""
+    text = public[2:] if isinstance(public, str) and public.startswith("p-") else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 @dataclass(frozen=True, slots=True)

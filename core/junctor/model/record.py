@@ -9,8 +9,9 @@ class NewRecord:
     """An event that passed the ingest checks and is to be stored.
 
     `json` is the client's JSON object (unknown keys, order and integers kept), `body` the same
-    parsed. `received_at` is epoch milliseconds. `corrects_clock` says whether `sentAt` may be used
-    to correct the sender's clock. `dedupe_key` is a signed 64-bit digest of source and message id.
+    parsed, None if nobody has it at hand; `type` and `user_id` are what stands there. `received_at`
+    is epoch milliseconds. `corrects_clock` says whether `sentAt` may be used to correct the
+    sender's clock. `dedupe_key` is a signed 64-bit digest of source and message id.
     """
 
     source: str
@@ -19,7 +20,9 @@ class NewRecord:
     corrects_clock: bool
     dedupe_key: int
     json: bytes
-    body: dict[str, Any]
+    body: dict[str, Any] | None
+    type: str = ""
+    user_id: str | None = None
     offset: int = 0
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from junctor.audiences.behavior import Behavior
-from junctor.audiences.changes import BACKFILL, MERGE, Changes, Emission, Transition
+from junctor.audiences.changes import BACKFILL, ERASED, MERGE, Changes, Emission, Transition
 from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import ACCOUNT, SESSION, USER
 from junctor.audiences.patterns import Fits, compile_pattern
@@ -77,9 +77,12 @@ class Audiences:
 
     async def batch(
         self, state: State, events: Sequence[tuple[Record, Mapping[str, Any], int]],
-        keys: Sequence[Sequence[IdentifierKey]] = (),
+        keys: Sequence[Sequence[IdentifierKey]] = (), others: Sequence[IdentifierKey] = (),
     ) -> "AudienceBatch":  # fmt: skip
-        """Begin a batch of the fold; `events` are records with body and time."""
+        """Begin a batch of the fold; `events` are records with body and time.
+
+        `keys` are their identifiers, `others` what else may have to do with it.
+        """
         subjects: dict[str, Profile] = {}
         if self._keys:
             wanted = {
@@ -87,6 +90,7 @@ class Audiences:
                 for (_, body, _), identifiers in zip(events, keys, strict=True)
                 for _, key in self.subject_keys(body, identifiers)
             }
+            wanted |= {f"{kind}:{value}" for kind, value in others if kind in self.kinds_of_people}
             subjects = await state.subjects(sorted(wanted))
         return AudienceBatch(self, Subjects(subjects), ranks(events))
 
@@ -184,7 +188,7 @@ class AudienceBatch:
         if record.source != HUB:
             self.goals += self.stage.goals(seen, profile.id, record.offset)
             for sort, subject_key in self.stage.subject_keys(body, identifiers):
-                self._observe_subject(sort, subject_key, seen)
+                self._observe_subject(sort, subject_key, seen, 0 if sort == ACCOUNT else profile.id)
 
     def _introduce(
         self, profile: Profile, behavior: Behavior, now: int, ids: Mapping[str, str]
@@ -237,32 +241,35 @@ class AudienceBatch:
 
         What audiences are keyed by otherwise goes with them where it is an identifier of theirs.
         """
-        self._leave(profile, self.subjects.person(profile), now, profile.id)
+        self._leave(profile, self.subjects.person(profile), now, profile.id, profile.id)
         self.subjects.put_down(profile.id)
         for kind in self.stage.kinds_of_people:
             for value in profile.identifiers.get(kind, ()):
                 key = f"{kind}:{value}"
                 subject = self.subjects.others.get(key)
                 if subject is not None:
-                    self._leave(subject, self.subjects.other(key, subject), now, 0)
+                    self._leave(subject, self.subjects.other(key, subject), now, 0, profile.id)
                 self.subjects.remove(key)
 
-    def _leave(self, profile: Profile, behavior: Behavior, now: int, id: int) -> None:
-        """Tell that a subject left all audiences; `id` is the person's, 0 of one that is none."""
+    def _leave(self, profile: Profile, behavior: Behavior, now: int, id: int, person: int) -> None:
+        """Tell that a subject left all audiences; `id` is the person's, 0 of one that is none.
+
+        `person` is who is erased.
+        """
         for session, scope in ((None, behavior.own), *behavior.sessions.items()):
             for name, known in scope.memberships.items():
                 compiled = self.stage.engine.program.audiences.get(name)
                 if known.member and compiled is not None:
                     left = Transition(
-                        compiled.audience, compiled.version, False, now, "event",
+                        compiled.audience, compiled.version, False, now, ERASED,
                         known.number + 1, known.ids, session,
                     )  # fmt: skip
                     subject = profile.subject or _person(profile, session)
-                    self._telling.tell(profile, left, subject, id, _consent(behavior))
+                    self._telling.tell(profile, left, subject, id, _consent(behavior), person)
 
     # -- accounts and the like -------------------------------------------------------------------
 
-    def _observe_subject(self, sort: str, key: str, seen: Seen) -> None:
+    def _observe_subject(self, sort: str, key: str, seen: Seen, person: int) -> None:
         subject = self.subjects.others.get(key)
         born = subject is None
         if subject is None:
@@ -273,7 +280,7 @@ class AudienceBatch:
         teach(subject, sort, seen)
         ids = subject_ids(key)
         changes = self.stage.engine.observe(subject, behavior, seen, ids, key=sort, born=born)
-        self._take_subject(key, subject, behavior, changes)
+        self._take_subject(key, subject, behavior, changes, person)
 
     def pass_time_of_subject(self, key: str, subject: Profile, now: int) -> None:
         """Let time pass for a subject that is no person, up to `now`."""
@@ -284,10 +291,10 @@ class AudienceBatch:
         self._take_subject(key, subject, behavior, changes)
 
     def _take_subject(
-        self, key: str, subject: Profile, behavior: Behavior, changes: Changes
+        self, key: str, subject: Profile, behavior: Behavior, changes: Changes, person: int = 0
     ) -> None:
         for transition in changes.transitions:
-            self._telling.tell(subject, transition, key, 0, _consent(behavior))
+            self._telling.tell(subject, transition, key, 0, _consent(behavior), person)
         for name, _ in changes.gone:
             row = TransitionRow(name, GONE, key, 0, self.stage.now(), False, BACKFILL)
             self._telling.note(subject, row, None)

@@ -10,11 +10,13 @@ from junctor.audiences.changes import BACKFILL, Emission, Transition
 from junctor.audiences.nodes import ACCOUNT
 from junctor.audiences.presence import EXIT, IDLE
 from junctor.audiences.seen import HUB
-from junctor.model.profile import Profile
+from junctor.model.profile import Profile, public_id
 from junctor.pipeline.normalize import format_time
 
 ENTERED: Final = "Audience Entered"
 EXITED: Final = "Audience Exited"
+PERSON: Final = "profile"
+"""Key of `context.junctor`: the person that an event tells of, as `p-NUMBER`."""
 
 
 def transition_event(
@@ -22,10 +24,13 @@ def transition_event(
     transition: Transition,
     subject: str,
     consent: Mapping[str, Any] | None,
+    person: int,
     *,
     again: bool = False,
 ) -> dict[str, Any]:
     """Return the event of an entry or exit; `subject` names who, `consent` is what they gave.
+
+    `person` is whom it tells of, 0 if that is not known or nobody.
 
     One that is told `again`, by more ids, fires no trigger: only who keeps audiences is told.
     """
@@ -45,7 +50,7 @@ def transition_event(
             audience.name: transition.entered,
             "reason": transition.reason,
         },
-        "context": _context(profile, transition, subject, consent, silent=again),
+        "context": _context(profile, transition, subject, consent, person, silent=again),
     }
 
 
@@ -56,7 +61,7 @@ def signal_event(
     name = emission.name
     context = cause.get("context")
     context = dict(context) if isinstance(context, dict) else {}
-    context[HUB] = {"cause": message_id}
+    context[HUB] = {"cause": message_id, PERSON: public_id(profile.id)}
     if name in (EXIT, IDLE):
         context[HUB]["heartbeats"] = name == EXIT
         context[HUB]["known_at"] = format_time(emission.completion.known_at)
@@ -101,6 +106,7 @@ def _context(
     transition: Transition,
     subject: str,
     consent: Mapping[str, Any] | None,
+    person: int,
     *,
     silent: bool,
 ) -> dict[str, Any]:
@@ -120,10 +126,12 @@ def _context(
         context["traits"] = {"email": email[0]}
     elif known:
         context["traits"] = {"email": known[-1]}
+    kind, _, value = subject.partition(":")
     if not transition.ids:
+        own = profile.identifiers if profile.id or kind == ACCOUNT else {kind: [value]}
         context["externalIds"] = [
             {"id": values[-1], "type": kind, "collection": "users", "encoding": "none"}
-            for kind, values in profile.identifiers.items()
+            for kind, values in own.items()
             if values
         ]
     if consent is not None:
@@ -131,8 +139,10 @@ def _context(
     if transition.session is not None:
         context["sessionId"] = transition.session
     if profile.id == 0:
-        kind, _, value = subject.partition(":")
         context["groupId" if kind == ACCOUNT else kind] = value
+    said: dict[str, Any] = {PERSON: public_id(person)} if person else {}
     if silent or (transition.reason == BACKFILL and not audience.notify_backfill):
-        context[HUB] = {"silent": True}
+        said["silent"] = True
+    if said:
+        context[HUB] = said
     return context

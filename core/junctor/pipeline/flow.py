@@ -18,15 +18,25 @@ import orjson
 from structlog.typing import FilteringBoundLogger
 
 from junctor.audiences.seen import HUB
+from junctor.model.erasure import Erasure
 from junctor.model.membership import Told
-from junctor.model.processed import Batch, Processed
+from junctor.model.processed import Batch, Decision, Processed
 from junctor.model.profile import Profile
 from junctor.model.record import Record, Rejection
 from junctor.pipeline.audience import AudienceBatch, Audiences
+from junctor.pipeline.forget import (
+    erasure_of,
+    is_parting,
+    meant,
+    person_told_of,
+    same_person,
+    stranger,
+    unless_later,
+)
 from junctor.pipeline.identify import Identifiers, People, identify
 from junctor.pipeline.normalize import canonical
 from junctor.pipeline.profile import is_computed, update_profile
-from junctor.pipeline.route import Router
+from junctor.pipeline.route import GONE, Router
 from junctor.pipeline.seen import uncut
 from junctor.pipeline.turns import in_turns
 from junctor.sdk.event import NOBODY, Event, EventType, ProfileView
@@ -68,8 +78,15 @@ class Flow:
         publish: Callable[[Batch], None],
         log: FilteringBoundLogger,
         announce: Callable[[Sequence[Told]], None] = lambda told: None,
+        *,
+        parsed: bool = True,
     ) -> None:
-        """Fold into `state`; hand committed batches to `publish`, transitions to `announce`."""
+        """Fold into `state`; hand committed batches to `publish`, transitions to `announce`.
+
+        `parsed` says whether events are published with their parsed bodies, for destinations in
+        this process.
+        """
+        self._parsed = parsed
         self.identifiers = identifiers
         self.audiences = audiences
         self.router = router
@@ -164,7 +181,9 @@ class Flow:
         result.identifiers, result.profiles = people.identifiers, people.touched
         result.merges, result.conflicts = people.merges, people.conflicts
         result.routed, result.rejections = routed, rejections
+        result.erasures = people.erasures
         await self._finish(audience, result)
+        result.subjects = {**_subjects_of(people.erasures), **result.subjects}
         return Folded(result, Batch(previous, processed, result.offset), audience)
 
     async def pass_time(self, now: int, position: int, limit: int) -> int:
@@ -198,7 +217,20 @@ class Flow:
             return None
         good = [(r, parts) for r, parts in zip(records, normalized, strict=True) if parts]
         events = [(record, body, at) for record, (body, at, _) in good]
-        return await self.audiences.batch(self._state, events, [keys for _, (_, _, keys) in good])
+        keys = [keys for _, (_, _, keys) in good]
+        deleted = [keys for _, (body, _, keys) in good if body["type"] == EventType.DELETE]
+        others = await self._identifiers_of(deleted) if deleted else []
+        return await self.audiences.batch(self._state, events, keys, others)
+
+    async def _identifiers_of(self, keys: Sequence[list[IdentifierKey]]) -> list[IdentifierKey]:
+        """Return all identifiers, known so far, of the people who have these."""
+        people = await self._people(keys)
+        return [
+            (kind, value)
+            for known in people.profiles.values()
+            for kind, values in known.identifiers.items()
+            for value in values
+        ]
 
     async def _finish(self, audience: AudienceBatch | None, result: FoldResult) -> None:
         if audience is None:
@@ -235,16 +267,18 @@ class Flow:
         )
         processed = []
         for record, route, (body, at, keys) in found:
-            owner = profiles.get(route.profile) or strays.first(keys)
+            owner = profiles.get(route.profile) or unless_later(strays.first(keys), route.profile)
             if owner is None and not keys:  # nobody's: it is not kept, and all is in the event
                 owner = Profile(route.profile)
                 update_profile(owner, body, at)
-            decision = self.router.decide(body, record.source, owner)
+            decision = self._decide(body, record.source, owner, gone=bool(keys and not owner))
             view = NOBODY
             if owner is not None:
                 view = owner.view(partial(self.audiences.figures, owner, at))
             key = route.profile or (owner.id if owner is not None else 0)
-            processed.append(Processed(_event(record, body, at, view), key, decision))
+            processed.append(
+                Processed(_event(record, body, at, view, parsed=self._parsed), key, decision)
+            )
         return processed
 
     def _normalize(self, record: Record) -> tuple[dict[str, Any], int, list[IdentifierKey]] | None:
@@ -285,42 +319,66 @@ class Flow:
         people: People,
         audience: AudienceBatch | None,
     ) -> Processed:
-        learned: Collection[str]
+        learned: Collection[str] = ()
+        erases = body["type"] == EventType.DELETE
         if audience is not None:  # what is due is looked at before the event teaches anything
-            for known in people.of(keys):
-                audience.pass_time(known, record.received_at)
-                people.touched[known.id] = known
-        if record.source == HUB:  # it tells of people, and teaches nothing about them
-            profile, learned = people.first(keys) or Profile(record.offset), ()
+            for one in people.of(keys):
+                audience.pass_time(one, record.received_at)
+                people.touched[one.id] = one
+        if erases:
+            keys = meant(keys, record.source)
+            known = people.first(keys)
+            profile = known or stranger(record.offset, keys)
+        elif record.source == HUB:  # it tells of people, and teaches nothing about them
+            known = same_person(people.first(keys), body)
+            profile = known or Profile(person_told_of(body) or record.offset)
         else:
             profile = identify(body, keys, people, self.identifiers, offset=record.offset, at=at)
+            known = people.profiles.get(profile.id)
             before = dict(profile.audiences) if is_computed(body) else None
             learned = update_profile(profile, body, at)
-            if before is not None and audience is not None and profile.id in people.profiles:
+            if before is not None and audience is not None and known:
                 audience.learn_told(profile, before, at)
         if audience is not None:
             for survivor, absorbed in people.take_absorbed():  # both are as of now
                 audience.merge(survivor, absorbed, record.received_at)
-            if profile.id in people.profiles:
+            if known:
                 audience.observe(profile, record, body, at, keys, learned)
                 people.touched[profile.id] = profile
-        decision = self.router.decide(body, record.source, profile)
+        decision = self._decide(body, record.source, profile, gone=bool(keys and not known))
         figures = partial(self.audiences.figures, profile, at)
-        event = _event(record, body, at, profile.snapshot(figures))
-        if event.type == EventType.DELETE:
-            if audience is not None and profile.id in people.profiles:
+        event = _event(record, body, at, profile.snapshot(figures), parsed=self._parsed)
+        if erases:
+            people.erasures.append(erasure_of(profile, keys, record))
+            if audience is not None and known:
                 audience.forget(profile, record.received_at)
             people.remove(profile)
         return Processed(event, profile.id, decision)
 
+    def _decide(
+        self, body: dict[str, Any], source: str, owner: Profile | None, *, gone: bool
+    ) -> Decision:
+        """Return where an event goes.
+
+        What the hub still tells of somebody who is `gone` goes nowhere, but for that.
+        """
+        if gone and source == HUB and person_told_of(body) and not is_parting(body):
+            return self.router.nowhere(GONE)
+        return self.router.decide(body, source, owner)
+
     def _unprocessable(self, record: Record) -> Processed:
         """Return an event that goes nowhere: it is kept among the rejected, where it is seen."""
-        nowhere = tuple((target.id, UNPROCESSABLE) for target in self.router.targets)
         event = Event(
             record.json, type="", message_id=record.message_id, timestamp=record.received_at,
             received_at=record.received_at, source=record.source, offset=record.offset,
         )  # fmt: skip
-        return Processed(event, 0, nowhere)
+        return Processed(event, 0, self.router.nowhere(UNPROCESSABLE))
+
+
+def _subjects_of(erasures: Sequence[Erasure]) -> dict[str, Profile | None]:
+    """Return what audiences may be keyed by of people who are forgotten, to be removed."""
+    keys = (f"{kind}:{value}" for erasure in erasures for kind, value in erasure.ids)
+    return dict.fromkeys(keys)
 
 
 def _event(
@@ -328,6 +386,8 @@ def _event(
     body: dict[str, Any],
     at: int,
     profile: ProfileView | Callable[[], ProfileView],
+    *,
+    parsed: bool,
 ) -> Event:
     return Event(
         orjson.dumps(body),
@@ -338,5 +398,5 @@ def _event(
         source=record.source,
         offset=record.offset,
         profile=profile,
-        body=body,
+        body=body if parsed else None,
     )

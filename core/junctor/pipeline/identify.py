@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from junctor.config.model import Identity
+from junctor.model.erasure import Erasure
 from junctor.model.profile import IdentityConflict, Merge, Profile
 from junctor.pipeline.normalize import identifier_text
 from junctor.store.port import IdentifierKey
@@ -35,6 +36,7 @@ class People:
     absorbed: list[tuple[Profile, Profile]] = field(default_factory=list)
     """Survivors with the profiles that went up in them, until somebody takes them."""
     conflicts: list[IdentityConflict] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
 
     def first(self, keys: Iterable[IdentifierKey]) -> Profile | None:
         """Return whose the first known identifier is."""

@@ -79,7 +79,10 @@ class Intake:
                 f"the event has {len(json)} bytes, at most {self._max_event} are allowed"
             )
         key = dedupe_key(source, message_id)
-        return NewRecord(source, message_id, received_at, corrects_clock, key, json, body)
+        return NewRecord(
+            source, message_id, received_at, corrects_clock, key, json, body, body["type"],
+            identifier_text(body.get("userId")),
+        )  # fmt: skip
 
     def _name(self, source: str, body: dict[str, Any], named: Counter[str] | None) -> str:
         """Name an event that has no messageId.

@@ -4,7 +4,7 @@ Consent is looked at first, then the event's `integrations` object, then the rou
 consent in connections; filtering with the integrations object].
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +12,8 @@ from typing import Any, Final
 from junctor.audiences.seen import HUB
 from junctor.model.processed import Decision
 from junctor.model.profile import Profile
-from junctor.sdk.event import NOBODY
+from junctor.pipeline.forget import is_parting
+from junctor.sdk.event import NOBODY, EventType
 
 SENT: Final = ""
 WRONG_TYPE: Final = "type not accepted"
@@ -21,6 +22,8 @@ CONDITION: Final = "condition not met"
 CONSENT: Final = "filtered by end user consent"
 _MOST_REMEMBERED: Final = 4_096
 SILENT: Final = "entered by backfill"
+GONE: Final = "the person was erased"
+TOLD_BY_DELETE: Final = "the delete tells it"
 INTEGRATIONS: Final = "filtered by integrations object"
 
 
@@ -68,13 +71,20 @@ class Router:
         self.targets = tuple(targets)
         self._routes = tuple((1 << number, route) for number, route in enumerate(routes))
         self._plain: dict[tuple[str, int, int], Decision] = {}
+        led_to = {id for route in routes for id in route.to}.union(*sends.values())
+        self._deletion = tuple((target.id, _told_to_delete(target, led_to)) for target in targets)
 
     def decide(self, event: Mapping[str, Any], source: str, profile: Profile | None) -> Decision:
         """Return the decision for a canonical event.
 
         Most events say nothing of consent or integrations; for these only their type and the
         routes that match count, and equal decisions are the same object.
+
+        A delete goes to all that can delete and that some route leads to, whatever else is said:
+        who may have got the person's events is to hear of it.
         """
+        if event["type"] == EventType.DELETE:
+            return self._deletion
         matched, refused = self._match(event, source, profile)
         if source == HUB:
             return self._made_here(event, matched, refused)
@@ -101,12 +111,27 @@ class Router:
         decision = self._decision(
             event, matched, refused, consent_preferences(event), None, also=self.sends_of(event)
         )
+        if is_parting(event):
+            deleting = self.deleting
+            return tuple(
+                (id, TOLD_BY_DELETE if reason == SENT and id in deleting else reason)
+                for id, reason in decision
+            )
         if not silent:
             return decision
         return tuple(
             (id, SILENT if reason == SENT and id not in keeps else reason)
             for id, reason in decision
         )
+
+    @property
+    def deleting(self) -> list[str]:
+        """The destinations that get deletes."""
+        return [id for id, reason in self._deletion if reason == SENT]
+
+    def nowhere(self, why: str) -> Decision:
+        """Return the decision that sends an event to no destination."""
+        return tuple((target.id, why) for target in self.targets)
 
     def sends_of(self, event: Mapping[str, Any]) -> frozenset[str]:
         """Return the destinations that `send` of its audience names, of an event the hub made."""
@@ -153,6 +178,12 @@ class Router:
                 reason = reconcile(target, event, consent, integrations)
             reasons.append((target.id, reason))
         return tuple(reasons)
+
+
+def _told_to_delete(target: Target, led_to: Collection[str]) -> str:
+    if EventType.DELETE not in target.accepts:
+        return WRONG_TYPE
+    return SENT if target.id in led_to else NO_ROUTE
 
 
 def audience_of(event: Mapping[str, Any]) -> str | None:

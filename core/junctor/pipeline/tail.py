@@ -12,17 +12,26 @@ MOST_BYTES: Final = 8 * 2**20
 """JSON kept for a fold that lags, parsed as well, which takes several times that; beyond it the
 fold reads the log."""
 
+ENOUGH_BYTES: Final = 2**20
+"""JSON that may wait for the fold before who brings more waits as well. More would help nobody, and
+what is worked on while it is still in the processor's caches costs a tenth less."""
+
 
 class Tail:
     """Gives the log's records in order after a position: live ones from memory, else from disk."""
 
-    def __init__(self, log: EventLog, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, log: EventLog, most_bytes: int = MOST_BYTES, enough_bytes: int = ENOUGH_BYTES
+    ) -> None:
         """Listen to `log`."""
         self._log = log
         self._most_bytes = most_bytes
+        self._enough_bytes = enough_bytes
         self._commits: deque[Appended] = deque()
         self.bytes = 0
         self._more = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self.head = 0
         log.subscribe(self._appended)
 
@@ -33,12 +42,30 @@ class Tail:
         if self.bytes > self._most_bytes:
             self._commits.clear()
             self.bytes = 0
+        if self.bytes > self._enough_bytes:
+            self._room.clear()
         self._more.set()
+
+    async def room(self, patience: float) -> bool:
+        """Wait until little waits for the fold, at most `patience` seconds; return whether it does.
+
+        Who brings events waits here: what is accepted and not folded is delivered late, and a fold
+        that lags far reads the log, which makes it slower still.
+        """
+        if self._room.is_set():
+            return True
+        try:
+            async with asyncio.timeout(patience):
+                await self._room.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def forget(self) -> None:
         """Drop what is in memory: records that were taken must be read again."""
         self._commits.clear()
         self.bytes = 0
+        self._room.set()
 
     async def next(self, position: int, limit: int) -> list[Record]:
         """Return at least one record after `position`, about `limit` at most; wait for it."""
@@ -63,6 +90,8 @@ class Tail:
             self.bytes -= _size(appended)
             records += [r for r in appended.records if r.offset > position]
             position = records[-1].offset
+        if self.bytes <= self._enough_bytes:
+            self._room.set()
         return records
 
 

@@ -26,21 +26,31 @@ class Telling:
         self.derived: list[NewRecord] = []
 
     def tell(
-        self, profile: Profile, transition: Transition, subject: str, id: int, consent: Consent
+        self,
+        profile: Profile,
+        transition: Transition,
+        subject: str,
+        id: int,
+        consent: Consent,
+        person: int = 0,
     ) -> None:
-        """Tell that a subject entered or left; `id` is the person's, 0 of one that is none."""
+        """Tell that a subject entered or left; `id` is the person's, 0 of one that is none.
+
+        Then `person` is whose identifier the subject is, 0 if that is not known.
+        """
         row = TransitionRow(
             transition.audience.name, transition.version, subject, id, transition.at,
             transition.entered, transition.reason,
         )  # fmt: skip
         self.note(profile, row, transition.session)
-        self.append(transition_event(profile, transition, subject, consent))
+        self.append(transition_event(profile, transition, subject, consent, id or person))
 
     def again(
         self, profile: Profile, transition: Transition, subject: str, consent: Consent
     ) -> None:
         """Tell of an entry once more, by more ids; see transition_event."""
-        self.append(transition_event(profile, transition, subject, consent, again=True))
+        event = transition_event(profile, transition, subject, consent, profile.id, again=True)
+        self.append(event)
 
     def note(self, profile: Profile, row: TransitionRow, session: str | None) -> None:
         """Note a transition without an event of its own."""

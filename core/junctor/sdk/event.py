@@ -84,8 +84,8 @@ class Event:
     """
 
     __slots__ = (
-        "_body", "_profile", "json", "message_id", "offset", "received_at", "source", "timestamp",
-        "type",
+        "_body", "_profile", "json", "message_id", "number", "offset", "received_at", "source",
+        "timestamp", "type",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +114,7 @@ class Event:
         self.offset = offset
         self._profile = profile
         self._body = body
+        self.number = 0  # the hub's own, see host/plain.py
 
     @classmethod
     def from_body(
@@ -229,6 +230,11 @@ class Event:
     def _mapping(self, key: str) -> Mapping[str, Any]:
         value = self.body.get(key)
         return cast(Mapping[str, Any], value) if isinstance(value, dict) else EMPTY
+
+
+def given_profile(event: Event) -> ProfileView | Callable[[], ProfileView]:
+    """Return the profile as the host gave it: a view, or what gives one."""
+    return event._profile
 
 
 def iso_time(milliseconds: int) -> str:

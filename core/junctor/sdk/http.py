@@ -16,15 +16,21 @@ import orjson
 
 from junctor.sdk.errors import (
     AuthenticationFailed,
+    DeliveryError,
     DestinationUnavailable,
     InvalidPayload,
     Misconfigured,
+    PartialFailure,
     RateLimited,
 )
 from junctor.sdk.event import Event
 
 MAX_RESPONSE_BYTES: Final = 1_048_576
 _EXCERPT: Final = 200
+_READ: Final = httpx.ByteStream(b"")
+_RESETS: Final = ("x-ratelimit-reset-after", "ratelimit-reset", "x-ratelimit-reset")
+_EPOCH: Final = 1e9
+"""A number from here on is a time in epoch seconds, a thousand times as much in milliseconds."""
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
 
 
@@ -89,9 +95,17 @@ class Response:
 def retry_after(response: Response) -> float | None:
     """Return the seconds that `Retry-After` asks for, or None when absent or unreadable.
 
-    Seconds and HTTP-date are read [RFC 9110 10.2.3]; a time in the past counts as 0.
+    Seconds and HTTP-date are read [RFC 9110 10.2.3]; a time in the past counts as 0. A 429 without
+    it may say when its limit ends in one of the headers that vendors use instead.
     """
-    value = response.headers.get("retry-after", "").strip()
+    wait = _wait(response.headers.get("retry-after", "").strip(), response.at)
+    if wait is None and response.status == 429:
+        waits = (_reset(response.headers.get(name, ""), response.at) for name in _RESETS)
+        wait = next((wait for wait in waits if wait is not None), None)
+    return wait
+
+
+def _wait(value: str, now: float) -> float | None:
     if not value:
         return None
     try:
@@ -103,8 +117,21 @@ def retry_after(response: Response) -> float | None:
             return None
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
-        seconds = date.timestamp() - response.at
+        seconds = date.timestamp() - now
     return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def _reset(value: str, now: float) -> float | None:
+    """Return the seconds until a limit ends: vendors say so, or give the time itself."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if number >= _EPOCH * 1000:
+        number /= 1000
+    if number >= _EPOCH:
+        number -= now
+    return max(0.0, number) if number < float("inf") else None
 
 
 def raise_for_status(response: Response) -> None:
@@ -135,6 +162,27 @@ def raise_for_status(response: Response) -> None:
     if status in (408, 425) or status >= 500:
         raise DestinationUnavailable(said, retry_after=retry_after(response), status=status)
     raise InvalidPayload(said, status=status)
+
+
+def raise_for_items(statuses: Sequence[object], events: Sequence[Event]) -> None:
+    """Raise what the statuses of a batch's items mean, one for each event in their order.
+
+    Raises:
+        PartialFailure: some items failed, each as `raise_for_status` has it.
+        DestinationUnavailable: there is not a status for each event, so nobody knows whose is
+            whose; all are to be sent again.
+    """
+    known = [one for one in statuses if type(one) is int]
+    if len(known) != len(events) or len(known) != len(statuses):
+        raise DestinationUnavailable(f"{len(known)} states for {len(events)} events")
+    errors: dict[int, DeliveryError] = {}
+    for index, status in enumerate(known):
+        try:
+            raise_for_status(Response(status))
+        except DeliveryError as error:
+            errors[index] = error
+    if errors:
+        raise PartialFailure(errors)
 
 
 def idempotency_key(events: Sequence[Event]) -> str:
@@ -175,6 +223,9 @@ async def send(client: httpx.AsyncClient, request: Request, *, now: float) -> Re
                     break
         finally:
             await reply.aclose()
+            reply.stream = (
+                _READ  # httpx's own knows the reply: a circle, with the body that was sent
+            )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
         raise Misconfigured(f"the request can't be sent: {type(error).__name__}") from None
     except ValueError:

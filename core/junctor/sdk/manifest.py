@@ -21,7 +21,11 @@ class Manifest(BaseModel):
     title: str = Field(min_length=1)
     summary: str = Field(min_length=1)
     accepts: frozenset[EventType] = ALL_EVENTS
-    """Event types a destination is given; others are filtered, with that reason."""
+    """Event types a destination is given; others are filtered, with that reason.
+
+    `delete` only if asked for: it says that a person is to be forgotten, by `userId` and
+    `context.externalIds`. Who accepts it should remove the person at the vendor.
+    """
     max_batch: int = Field(default=1, ge=1)
     """Most events in one `deliver` call; the configuration may lower it, not raise it."""
     max_batch_bytes: int = Field(default=1_000_000, ge=1)

@@ -1,4 +1,4 @@
-"""What the hub asks of a store, in four small protocols; every adapter passes the same law book.
+"""What the hub asks of a store, in five small protocols; every adapter passes the same law book.
 
 All methods are asynchronous and work on batches, so that an adapter may live behind a network. A
 method that writes returns only when the write is durable. Times are epoch milliseconds.
@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from junctor.model.delivery import Attempt, DeadLetter, DestinationState, Parked
+from junctor.model.erasure import Erasure
 from junctor.model.membership import Goal, Member, TransitionRow
 from junctor.model.profile import IdentityConflict, Merge, Profile
 from junctor.model.record import NewRecord, Record, Rejection
+from junctor.store.erasures import Erasures
 
 IdentifierKey = tuple[str, str]
 """Kind and value of an identifier."""
@@ -142,6 +144,9 @@ class FoldResult:
     """Subjects that are no people, by `KIND:VALUE`; None removes one."""
     notes: Mapping[str, str | None] = field(default_factory=dict)
     """What the fold remembers of its own work, by name; None removes it."""
+    erasures: Sequence[Erasure] = ()
+    """People who are to be forgotten, each by their own profile; whom that absorbed is added, and
+    their merges are removed."""
 
 
 class State(Protocol):
@@ -372,6 +377,20 @@ class Ledger(Protocol):
         """Return the parked groups of a destination."""
         ...
 
+    async def withdraw(
+        self, destination: str, offsets: Sequence[int], at: int, groups: Sequence[int] | None = None
+    ) -> int:
+        """Count as filtered what waits of these events, at `at` (epoch ms); return how many.
+
+        That is what is neither settled nor parked, and what is parked in `groups` (None: in any),
+        which lose it. An event that is parked twice counts twice.
+        """
+        ...
+
+    async def waiting_for(self, destination: str, offsets: Sequence[int]) -> bool:
+        """Return whether some of these events are to go to it still."""
+        ...
+
     async def settle(self, settlement: Settlement) -> list[int]:
         """Make it durable; return the ids given to `park`, in order."""
         ...
@@ -410,12 +429,19 @@ class Ledger(Protocol):
         ...
 
     async def advance_replay(self, replay: Replay, settlement: Settlement) -> list[int]:
-        """Store a replay's new position (finished at `until`) with the events it parked."""
+        """Store a replay's new position (finished at `until`) with the events it parked.
+
+        Return the ids of the parked groups. Of a replay that has ended meanwhile nothing is stored.
+        """
+        ...
+
+    async def stop_replay(self, id: int) -> bool:
+        """End a replay where it is; return whether one of this id was running."""
         ...
 
 
 class Store(Protocol):
-    """One store: four protocols and its life."""
+    """One store: five protocols and its life."""
 
     @property
     def log(self) -> EventLog:
@@ -437,6 +463,11 @@ class Store(Protocol):
         """Deliveries."""
         ...
 
+    @property
+    def erasures(self) -> Erasures:
+        """People who are to be forgotten."""
+        ...
+
     def lookup(self) -> Lookup:
         """Return what another thread may read people with; it must be closed before the store."""
         ...
@@ -451,6 +482,10 @@ class Store(Protocol):
 
     def problem(self) -> str:
         """Return "" when events can be made durable, else why not."""
+        ...
+
+    def warning(self) -> str:
+        """Return what will become a problem if nobody looks after it, "" if nothing will."""
         ...
 
     def keep_for(self, destinations: frozenset[str]) -> None:

@@ -1,8 +1,16 @@
 """Prometheus metrics with bounded labels: ids of the configuration and closed lists, never data."""
 
+import asyncio
+import re
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_CODE: Final = re.compile(r"[a-z0-9_]{0,40}")
+_MOST_CODES: Final = 64
+OTHER: Final = "other"
+"""The label of codes that look like data, or that are too many."""
 
 
 class Metrics:
@@ -19,6 +27,7 @@ class Metrics:
             "junctor_events_total", "Events by what became of them at ingest.",
             ["source", "outcome"], registry=registry,
         )  # fmt: skip
+        self._codes: set[str] = set()
         self._attempts = Counter(
             "junctor_delivery_attempts_total", "Calls to destinations; empty code: success.",
             ["destination", "code"], registry=registry,
@@ -54,6 +63,12 @@ class Metrics:
         self.healthy = Gauge(
             "junctor_healthy", "1 when events can be made durable.", registry=registry
         )
+        tasks = Gauge("junctor_tasks", "Tasks of the hub's event loop.", registry=registry)
+        tasks.set_function(_tasks)
+        self.admin_refused = Counter(
+            "junctor_admin_refused_total", "Requests that the admin side refused.", ["reason"],
+            registry=registry,
+        )  # fmt: skip
         self.audience_members = Gauge(
             "junctor_audience_members", "Subjects in an audience.", ["audience"],
             registry=registry,
@@ -80,9 +95,9 @@ class Metrics:
         """Return how many subjects have taken too much room since the start."""
         return int(self.registry.get_sample_value("junctor_profiles_degraded_total") or 0)
 
-    def request(self, source: str, status: int) -> None:
-        """Count a request to a source."""
-        self._requests.labels(source, str(status)).inc()
+    def request(self, source: str, status: int, number: int = 1) -> None:
+        """Count requests to a source."""
+        self._requests.labels(source, str(status)).inc(number)
 
     def ingested(self, source: str, outcome: str, events: int) -> None:
         """Count events: accepted, duplicate or rejected."""
@@ -90,8 +105,8 @@ class Metrics:
             self._ingested.labels(source, outcome).inc(events)
 
     def attempt(self, destination: str, code: str, seconds: float) -> None:
-        """Count a call to a destination."""
-        self._attempts.labels(destination, code).inc()
+        """Count a call to a destination; `code` may be whatever an author of plug-ins made up."""
+        self._attempts.labels(destination, self._bounded(code)).inc()
         self._duration.labels(destination).observe(seconds)
 
     def settled(self, destination: str, outcome: str, events: int) -> None:
@@ -103,6 +118,21 @@ class Metrics:
         """Observe how old an event was when it was delivered."""
         self._lag.labels(destination).observe(max(0.0, seconds))
 
+    def _bounded(self, code: str) -> str:
+        if code not in self._codes:
+            if len(self._codes) >= _MOST_CODES or not _CODE.fullmatch(code):
+                return OTHER
+            self._codes.add(code)
+        return code
+
     def render(self) -> bytes:
         """Return the text format."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> int:
+    """Return how many tasks the running loop has; without a loop none."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0

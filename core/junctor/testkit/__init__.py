@@ -6,10 +6,22 @@
         destination = Acme
         settings = {"url": "https://acme.test", "signing_secret": "x"}
 
+For whole deliveries there is a vendor that misbehaves as told: `ChaosReceiver`, with `answers`.
+
 Needs pytest, pytest-asyncio and respx: `pip install junctor[testkit]`. The rules, one by one:
 docs/rules.md.
 """
 
+from junctor.testkit import answers
+from junctor.testkit.answers import Answer
+from junctor.testkit.chaos import (
+    ChaosReceiver,
+    Received,
+    by_message,
+    by_user,
+    flapping,
+    flapping_in_time,
+)
 from junctor.testkit.corpus import Hostile, corpus
 from junctor.testkit.destination import ERRORS, DestinationConformance, PartialReply
 from junctor.testkit.doubles import ManualClock, capturing_log, context
@@ -22,6 +34,8 @@ from junctor.testkit.source import PullSourceConformance, PushSourceConformance
 __all__ = [
     "ERRORS",
     "RULES",
+    "Answer",
+    "ChaosReceiver",
     "DestinationConformance",
     "Fault",
     "Hostile",
@@ -32,16 +46,22 @@ __all__ = [
     "PartialReply",
     "PullSourceConformance",
     "PushSourceConformance",
+    "Received",
     "Report",
     "Result",
     "Rule",
     "Service",
     "Tier",
+    "answers",
+    "by_message",
+    "by_user",
     "capturing_log",
     "client",
     "context",
     "corpus",
     "event_of",
+    "flapping",
+    "flapping_in_time",
     "rules_page",
     "run_suite",
     "sample_body",

@@ -122,9 +122,15 @@ def test_without_the_key_the_image_is_all_there_is(query: dict[str, str]) -> Non
     assert answer(query) == GIF
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST"])
-def test_only_a_get_counts(method: str) -> None:
-    assert answer({"data": STANDARD}, method=method) == GIF
+def test_only_a_get_counts() -> None:
+    assert answer({"data": STANDARD}, method="HEAD") == GIF
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "TRACE"])
+def test_an_image_is_not_written(method: str) -> None:
+    reply = answer({"data": STANDARD}, method=method)
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
 KEY = {"writeKey": "wk-test", "userId": "u-1"}

@@ -111,6 +111,15 @@ def test_items_that_are_no_objects_cost_the_others_nothing() -> None:
     ]
 
 
+@pytest.mark.case(16)
+def test_a_write_key_erases_nobody() -> None:
+    answer = accepted(batch_of({"type": "delete", "userId": "u"}, {"type": "track", **CALL}))
+    assert answer.records == [{"type": "track", **CALL}]
+    [refused] = answer.refused
+    assert refused.item == {"type": "delete", "userId": "u"}
+    assert refused.reason.startswith("batch[0] is a delete")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [

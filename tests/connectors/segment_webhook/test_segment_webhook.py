@@ -83,6 +83,7 @@ FORGED: list[tuple[str, bytes, str]] = [
 ]
 
 
+@pytest.mark.case(10)
 @pytest.mark.parametrize(("case", "body", "signature"), SIGNED, ids=[row[0] for row in SIGNED])
 @pytest.mark.parametrize(
     "settings",
@@ -101,6 +102,7 @@ def test_what_segment_signed_is_taken(
     )
 
 
+@pytest.mark.case(10)
 @pytest.mark.parametrize(("case", "body", "signature"), FORGED, ids=[row[0] for row in FORGED])
 def test_what_segment_did_not_sign_is_refused(case: str, body: bytes, signature: str) -> None:
     with pytest.raises(Unauthorized) as caught:
@@ -222,6 +224,25 @@ def test_the_events_of_a_batch_are_taken_one_by_one() -> None:
     assert not taken.alone
     assert not taken.corrects_clock
     assert taken.reply.body == b'{"success":true}'
+
+
+@pytest.mark.case(16)
+@pytest.mark.parametrize(
+    ("settings", "path", "taken"),
+    [
+        ({"shared_secret": SECRET}, "", 1),
+        ({"shared_secret": SECRET, "token": "tok"}, "/tok", 2),
+        ({"token": "tok"}, "/tok", 2),
+    ],
+)
+def test_a_delete_that_nobody_signed_erases_nobody(
+    settings: dict[str, str], path: str, taken: int
+) -> None:
+    """Who has seen one signed event could put a delete behind it."""
+    body = b"[" + ORDER + b',{"type":"delete","userId":"u1"}]'
+    answer = source(**settings).accept(post(body, ORDER_SIGNATURE, path))
+    assert len(answer.records) == taken
+    assert len(answer.refused) == 2 - taken
 
 
 def test_an_empty_batch_is_no_failure() -> None:

@@ -82,6 +82,7 @@ async def test_a_message_is_posted_to_the_hook(ctx: Context, router: respx.MockR
     assert orjson.loads(route.calls.last.request.content) == {"text": "A&amp;B & more"}
 
 
+@pytest.mark.case(45)
 def test_one_message_a_second() -> None:
     assert Slack.manifest.rate == "1/s"
     assert Slack.manifest.max_batch == 1
@@ -122,6 +123,7 @@ PLACES = [
 PING = re.compile(r"<(!(?!date)|@(?:channel|here|everyone)\b)|(?<!\w)@(?:channel|here|everyone)\b")
 
 
+@pytest.mark.case(45)
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("template", PLACES)
 def test_event_data_never_pings(template: str, value: str) -> None:
@@ -137,6 +139,18 @@ def test_event_data_never_makes_markup(value: str, template: str) -> None:
     assert text.count("<") == template.count("<")
     assert text.count(">") == template.count(">")
     assert not re.search(r"<\s*!(?!date)", text)
+
+
+@pytest.mark.case(45)
+@pytest.mark.parametrize("value", ["\u202egnp.exe", "a\u2066b", "x\u2028y", "\x9b31m", "a\x1b[31m"])
+@pytest.mark.parametrize("template", ["by {{a}}: approved", "<https://x.example|{{a}}>: approved"])
+def test_event_data_never_turns_around_what_the_author_wrote(template: str, value: str) -> None:
+    text = compile_text(template)({"a": value})
+    assert text.isprintable()
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\u2029]", text)
+    assert text.endswith(": approved")
+    hebrew = "\u05e2\u05d3\u05d4 \u200f(Ada)"
+    assert hebrew in compile_text(template)({"a": hebrew}), "names are left as they are"
 
 
 @pytest.mark.parametrize("template", ["<!{{a}}>", "<!chan{{a}}>", "<!{{a}}|x>"])
@@ -189,6 +203,7 @@ def test_shortened_text_has_no_half_entity(value: str, limit: int) -> None:
     assert not re.search(r"&(?!amp;|lt;|gt;)", text)
 
 
+@pytest.mark.case(45)
 async def test_long_texts_are_cut_to_slacks_limits(ctx: Context) -> None:
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": "{{event}}"}},
@@ -214,6 +229,7 @@ async def test_blocks_may_be_json_text_of_the_block_kit_builder(ctx: Context) ->
         assert found["text"] == "ada@example.com: *Clicked*"
 
 
+@pytest.mark.case(44, 45)
 async def test_values_can_not_break_out_of_the_json(ctx: Context) -> None:
     blocks = json.dumps([section("{{event}}")])
     hostile = '"}},{"type":"section","text":{"type":"mrkdwn","text":"{{userId}}'
@@ -233,6 +249,7 @@ async def test_the_default_text_is_escaped_too(ctx: Context) -> None:
     assert message(slack(ctx), one)["text"] == "ada@example.com: *&lt;!channel&gt;*"
 
 
+@pytest.mark.case(45)
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
@@ -386,6 +403,8 @@ async def test_check_knocks_at_the_hook_without_a_message(
         ({"webhook_url": "not a url"}, "URL is expected"),
         ({"webhook_url": "https://x.example/\n"}, "URL is expected"),
         ({"webhook_url": "http://[x"}, "URL is expected"),
+        ({"webhook_url": "https://hooks.slack.com@evil.example/x"}, "URL is expected"),
+        ({"token": "xoxb", "channel": "C", "api_url": "https://slack.com@evil.example"}, "match"),
         ({"token": "xoxb\n", "channel": "C"}, "no Slack token"),
         ({"webhook_url": HOOK, "text": "{{a"}, "never closed"),
         ({"webhook_url": HOOK, "text": "<!{{a}}>"}, "special mention"),

@@ -86,6 +86,7 @@ def test_golden_requests_cover_every_event_type() -> None:
     assert {"track", "identify", "page", "screen", "group", "alias"} <= {p.stem for p in GOLDEN}
 
 
+@pytest.mark.case(46)
 async def test_a_batch_is_one_request_with_the_true_time(
     ctx: Context, router: respx.MockRouter
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_batch_stays_below_what_statsig_drops() -> None:
     assert Statsig.manifest.max_batch <= 1000
 
 
+@pytest.mark.case(46)
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -146,6 +148,7 @@ async def test_answers_have_their_meaning(
             assert caught.value.retry_after == 7
 
 
+@pytest.mark.case(46)
 async def test_what_can_be_sent_is_sent_and_the_rest_refused(
     ctx: Context, router: respx.MockRouter
 ) -> None:
@@ -225,6 +228,7 @@ async def test_what_was_routed_before_a_change_of_send_is_declined(ctx: Context,
         destination.build([event(type="page")])
 
 
+@pytest.mark.case(46)
 @pytest.mark.parametrize(
     ("settings", "body", "name"),
     [
@@ -630,6 +634,7 @@ async def test_check_proves_key_and_address_without_an_event(
         {"server_secret": "line\nbreak"},
         {"server_secret": "s", "endpoint": "ftp://x"},
         {"server_secret": "s", "endpoint": "https://"},
+        {"server_secret": "s", "endpoint": "https://events.statsigapi.net@evil.example/v1"},
         {"server_secret": "s", "mode": "other"},
         {"server_secret": "s", "send": ["delete"]},
         {"server_secret": "s", "names": {"page": "{{name"}},

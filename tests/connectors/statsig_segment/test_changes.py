@@ -92,6 +92,7 @@ def test_enter_and_exit_collapse_into_the_last() -> None:
     assert list(changes.of["readers"]) == ["u-2"]
 
 
+@pytest.mark.case(47)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.booleans())))
 def test_the_last_state_of_each_person_wins(moves: list[tuple[str, str, bool]]) -> None:
     changes = changes_of([moved(u, a, entered=e) for u, a, e in moves], USERS)

@@ -55,6 +55,7 @@ async def test_a_known_list_costs_one_request_an_update(host: Host) -> None:
     assert host.api.members("buyers") == {"u-2", "u-3", "u-4"}
 
 
+@pytest.mark.case(47)
 async def test_enter_and_exit_in_one_batch_is_one_update(host: Host) -> None:
     host.api.segments["buyers"] = Segment(members={"u-1": None})
     batch = [moved("u-1"), moved("u-2"), moved("u-1", entered=False), moved("u-2")]
@@ -64,6 +65,7 @@ async def test_enter_and_exit_in_one_batch_is_one_update(host: Host) -> None:
     assert host.api.members("buyers") == {"u-2"}
 
 
+@pytest.mark.case(47)
 async def test_who_is_no_member_leaves_without_harm(host: Host) -> None:
     destination = host.destination()
     await destination.deliver([moved("u-1", entered=False)])
@@ -113,6 +115,7 @@ async def test_a_creation_that_is_put_off_is_tried_later(host: Host) -> None:
     assert host.api.segments == {}
 
 
+@pytest.mark.case(47)
 async def test_a_list_that_is_deleted_is_created_again_and_that_is_said(host: Host) -> None:
     destination = host.destination()
     await destination.deliver([moved("u-1")])
@@ -231,6 +234,7 @@ async def test_an_answer_of_somebody_else_is_no_segment(host: Host) -> None:
             await host.destination().deliver([moved("u-1")])
 
 
+@pytest.mark.case(47)
 async def test_fifteen_hundred_members_go_in_two_updates(host: Host) -> None:
     destination = host.destination()
     everybody = [moved(f"u-{number}") for number in range(1500)]
@@ -315,6 +319,7 @@ async def test_a_canceled_delivery_leaves_the_turn_to_others(host: Host) -> None
     assert host.api.members("buyers") == {"u-2"}
 
 
+@pytest.mark.case(47)
 @pytest.mark.parametrize("lost_at", [0, 1, 2, 3])
 @pytest.mark.parametrize("fault", [answer_lost, never_arrives, fails(500)])
 async def test_a_sync_that_breaks_off_is_finished_after_a_restart(

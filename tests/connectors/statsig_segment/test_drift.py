@@ -61,6 +61,7 @@ async def test_a_list_of_other_ids_is_not_compared(host: Host) -> None:
         await host.destination().compare("buyers", ["u-1"])
 
 
+@pytest.mark.case(47)
 async def test_half_a_list_is_no_compare(host: Host) -> None:
     host.api.segments["buyers"] = Segment(members=dict.fromkeys(map(str, range(150))))
     host.api.faults.extend([None, None, fails(503)])
@@ -157,6 +158,7 @@ async def test_a_profile_stands_in_the_list_by_its_newest_id(host: Host) -> None
     assert host.destination(id_type="stableID").member_id(profile) is None
 
 
+@pytest.mark.case(47)
 @settings(max_examples=50, deadline=None)
 @given(st.sets(st.integers(0, 400)), st.sets(st.integers(0, 400)))
 async def test_after_a_repair_nothing_is_missing_or_extra(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,7 @@ def remote(host: Host) -> dict[str, set[str]]:
     return {audience: host.api.members(segment_id(audience, {})) for audience in AUDIENCES}
 
 
+@pytest.mark.case(47)
 @settings(max_examples=300, deadline=None)
 @given(moves, cuts, faults, restarts)
 def test_after_any_moves_batches_failures_and_restarts_lists_equal_audiences(
@@ -105,6 +107,7 @@ def test_after_any_moves_batches_failures_and_restarts_lists_equal_audiences(
     asyncio.run(run())
 
 
+@pytest.mark.case(47)
 @settings(max_examples=150, deadline=None)
 @given(moves, cuts, faults, restarts, deletions)
 def test_after_deletions_at_statsig_a_repair_makes_lists_equal_audiences(

@@ -43,7 +43,7 @@ class FakeReads:
     """One person, `p-9`: known as u-1, a-1 and in session 7."""
 
     kinds: Collection[str] = ("user_id", "anonymous_id", "email", "session_id")
-    attributes: Collection[str] = ("ltv_band", "last_product_category", "clicks")
+    attributes: Collection[str] = field(default_factory=VALUES.keys)
     audiences: Collection[str] = ("high_intent", "churn_risk")
     scores: Collection[str] = ("readiness",)
     services: Mapping[str, Service] = field(

@@ -7,6 +7,7 @@ from junctor.api.client import client_address
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("remote", "forwarded", "client"),
     [

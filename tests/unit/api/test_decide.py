@@ -16,6 +16,7 @@ from structlog.testing import LogCapture
 
 from junctor.api.decide import answer, decide
 from junctor.api.ingest import ingest_app
+from junctor.api.keep import Keeper
 from junctor.api.openapi import openapi
 from junctor.api.operations import Operations
 from junctor.api.read_api import ReadApi
@@ -23,8 +24,7 @@ from junctor.api.readers import sign
 from junctor.api.reads import Reading
 from junctor.api.sources import Ingest
 from junctor.sdk.errors import MalformedRequest, SourceError
-from junctor.store.port import EventLog, StoreError
-from junctor.telemetry.live import LiveStream
+from junctor.store.port import StoreError
 from junctor.telemetry.metrics import Metrics
 from junctor.testkit.doubles import ManualClock, capturing_log
 
@@ -374,8 +374,8 @@ async def test_a_bug_is_logged_without_the_ids_and_answered(hub: Listener) -> No
 
 async def test_beside_the_reads_every_other_path_is_that_of_a_source() -> None:
     ingest = Ingest(
-        cast(EventLog, None), clock=ManualClock(), metrics=Metrics(), live=LiveStream(),
-        logger=capturing_log(LogCapture()), backlog=lambda: 0,
+        cast(Keeper, None), clock=ManualClock(), answered=Metrics().request,
+        logger=capturing_log(LogCapture()),
     )  # fmt: skip
     operations = cast(Operations, None)
     async with listener() as hub:

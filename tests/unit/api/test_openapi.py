@@ -155,6 +155,7 @@ def test_every_path_of_the_tracking_api_is_documented() -> None:
         ("POST", "/api/replays", {"destination": "nobody", "since": "1h"}, 404),
         ("POST", "/api/replays", {"destination": "idle"}, 400),
         ("GET", "/api/replays", None, 200),
+        ("POST", "/api/replays/99/stop", {}, 404),
         ("GET", "/api/profiles/user_id/a%20b%2Fc", None, 200),
         ("GET", "/api/profiles/user_id/nobody", None, 404),
         ("POST", "/api/destinations/idle/pause", {"reason": "a test"}, 200),

@@ -90,6 +90,8 @@ async def test_of_one_name_the_service_says_which_is_meant_and_else_the_attribut
             '"ltv_bands" is not defined; did you mean "ltv_band"',
         ),
         ({"attributes": [1]}, "attributes: names are text"),
+        ({"attributes": [["ltv_band"]]}, "attributes: names are text"),
+        ({"attributes": [{}]}, "attributes: names are text"),
         ({"service": "nothing"}, '"nothing" is not defined'),
         ({**SERVICE, "attribute_keys": None}, "attribute_keys: an object"),
         ({**SERVICE, "attribute_keys": {}}, "attribute_keys: an object"),

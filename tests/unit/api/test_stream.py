@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from junctor.api.keep import Overloaded
 from junctor.api.readers import ReaderKeys, sign
 from junctor.api.reads import Transition
-from junctor.api.sources import Overloaded
 from junctor.api.stream import (
     HEARTBEAT_SECONDS,
     MOST_MISSED,

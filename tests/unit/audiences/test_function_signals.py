@@ -13,7 +13,7 @@ from junctor.audiences.behavior import Behavior
 from junctor.audiences.changes import Changes
 from junctor.audiences.engine import Engine
 from junctor.audiences.function_signals import MOST_BYTES_EACH, MOST_EVENTS, LogKind
-from junctor.audiences.functions import Function
+from junctor.audiences.functions import LONGEST, Function
 from junctor.audiences.language import parse_definitions
 from junctor.audiences.nodes import Pattern
 from junctor.audiences.program import Program
@@ -108,6 +108,7 @@ def test_a_true_result_is_a_signal_and_a_dict_adds_properties() -> None:
     assert who.emitted == [("signal:hint", 1, {}), ("signal:hint", 2, {"risk": "high"})]
 
 
+@pytest.mark.case(18)
 def test_what_a_function_does_to_what_it_gets_is_not_kept() -> None:
     def greedy(person: Person, event: Occurrence) -> bool:
         person.traits["cart"].append(event.properties.pop("n"))  # type: ignore[attr-defined]
@@ -120,6 +121,7 @@ def test_what_a_function_does_to_what_it_gets_is_not_kept() -> None:
     assert who.profile.traits["cart"] == ([], T0)
 
 
+@pytest.mark.case(18)
 @pytest.mark.parametrize(
     ("wrong", "failure"),
     [
@@ -140,6 +142,36 @@ def test_what_a_function_raises_is_counted_and_stops_nothing(wrong: Any, failure
     assert who.emitted == [("signal:other", 2, {})]
     assert failing.failures == 3
     assert failing.failure.startswith(failure)
+
+
+@pytest.mark.case(18)
+def test_a_call_that_takes_too_long_is_ended_and_the_third_was_the_last() -> None:
+    now = [0.0]
+
+    def slow(person: Person, event: Occurrence) -> bool:
+        calls.append(event)
+        while len(calls) > 1:
+            now[0] += LONGEST / 10
+            try:
+                looking.end_if_late()
+            except Exception:
+                raise AssertionError("the function itself can catch it") from None
+        now[0] += LONGEST
+        looking.end_if_late()  # just in time
+        return True
+
+    calls: list[Occurrence] = []
+    looking = Function("hint", "1", slow, clock=lambda: now[0])
+    who = Someone(engine(looking, function(three, "other"), hint=SIGNAL, other=SIGNAL))
+
+    for minute in range(10):
+        who.does("Payment Failed", minute)
+    looking.end_if_late()  # nothing runs
+
+    assert [name for name, *_ in who.emitted] == ["signal:hint", *["signal:other"] * 8]
+    assert (len(calls), looking.failures) == (4, 3)
+    assert "TookTooLong" in looking.failure
+    assert "not called any more" in looking.failure
 
 
 def test_a_failure_does_not_tell_what_it_is_about() -> None:

@@ -109,6 +109,24 @@ def test_a_replay_begins(ask: Junctor) -> None:
     assert done == Done(1, "", "junctor: there is no destination nobody\n")
 
 
+def test_a_replay_is_stopped(ask: Junctor) -> None:
+    ask("pause", "idle")  # a replay waits for a destination that is paused
+    ask("replay", "--destination", "idle", "--since", "1h")
+    [replay] = ask("status", "--json").json["replays"]
+    done = ask("replay", "--stop", replay["id"], "--json")
+    assert done.json == {"id": replay["id"], "state": "stopped"}
+    assert ask("status", "--json").json["replays"] == []
+    nothing = Done(1, "", f"junctor: there is no replay {replay['id']} under way\n")
+    assert ask("replay", "--stop", replay["id"]) == nothing
+
+
+@pytest.mark.parametrize("given", [[], ["--destination", "idle"], ["--since", "1h"]])
+def test_a_replay_has_to_be_told_what(ask: Junctor, given: list[str]) -> None:
+    done = ask("replay", *given)
+    assert done.code == 2
+    assert "--destination and --since" in done.err
+
+
 def test_dead_letters_are_replayed_and_purged(ask: Junctor) -> None:
     ids = [one["id"] for one in ask("dead-letters", "list", "--json").json["dead_letters"]]
     done = ask("dead-letters", "purge", "--id", ids[0], "--id", 99)

@@ -295,6 +295,16 @@ def test_an_open_admin_listener_is_fine_with_a_token(load: Load) -> None:
     assert loaded.config.admin.token == SecretStr("t-123")
 
 
+@pytest.mark.parametrize("key", ["two words", "schl\u00fcssel", "line\nbreak", "tab\t", "\x7f"])
+def test_a_key_that_no_header_can_carry_is_told_without_it(load: Load, key: str) -> None:
+    text = '[admin]\ntoken = { env = "TOKEN" }\n[readers.app]\nkey = { env = "KEY" }'
+    with pytest.raises(ConfigError) as caught:
+        load(text, {"TOKEN": f"adm-{key}", "KEY": f"rd-{key}"})
+    problems = caught.value.problems
+    assert [problem.path for problem in problems] == ["admin.token", "readers.app.key"]
+    assert not [p for p in problems if "adm-" in str(p) or "rd-" in str(p) or key in str(p)]
+
+
 def test_a_route_of_wrong_shape_still_has_its_condition_checked(fail: Fail) -> None:
     problems = fail("[routes.b]\nto = []\nwhen = 'properties.x == 3'\n")
     assert {"routes.b.to", "routes.b.when"} <= set(problems)

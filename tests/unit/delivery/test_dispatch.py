@@ -1,13 +1,14 @@
 """All destinations together: isolation, replays, dead letters again, where a new one starts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from junctor.model.record import Record
 from junctor.sdk import DeliveryError, DestinationUnavailable, Event, InvalidPayload
-from junctor.store.port import Settlement
+from junctor.store.port import Replay, Settlement
 
 from .conftest import Start
 from .world import Scripted, World, in_turn
@@ -19,6 +20,7 @@ def names(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{n}" for n in range(count)]
 
 
+@pytest.mark.case(34)
 async def test_a_dead_destination_slows_nobody(start: Start) -> None:
     dead = Scripted()
     dead.hold()
@@ -39,6 +41,7 @@ async def test_a_dead_destination_slows_nobody(start: Start) -> None:
 # -- replays ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(49)
 async def test_a_replay_sends_again_what_was_sent_and_the_ledger_balances(start: Start) -> None:
     world = await start(d := Scripted(max_batch=10), flush_interval=0)
     offsets = await world.send(*[(n % 5, f"e{n}") for n in range(30)])
@@ -68,6 +71,69 @@ async def test_a_replay_keeps_the_order_per_key(start: Start) -> None:
     for key in range(9):
         assert [n for n in again if n % 9 == key] == list(range(key, 1200, 9))
     assert max(len(call.ids) for call in d.calls) <= 7
+
+
+@pytest.mark.case(49)
+async def test_a_replay_may_be_stopped(start: Start) -> None:
+    world = await start(d := Scripted(max_batch=50), flush_interval=0)
+    await world.send(*[(n, f"e{n}") for n in range(1800)])
+    await world.finish()
+    d.taken.clear()
+    d.hold()
+    replay = await world.dispatcher.open_replay("d", 0, world.folded)
+    await world.advance(1)
+    assert await world.store.ledger.stop_replay(replay.id)
+    d.release()
+    await world.finish()
+    handed_over = len(d.taken)
+    assert 0 < handed_over < 1800
+    await world.send((1, "live"))
+    await world.advance(5)
+    await world.finish()
+    assert d.taken[handed_over:] == ["live"]
+    tally = await world.tally()
+    assert (tally.accepted, tally.delivered) == (1801 + handed_over, 1801 + handed_over)
+
+
+@pytest.mark.case(49)
+async def test_a_replay_that_is_stopped_while_it_takes_its_next_piece_takes_none(
+    start: Start,
+) -> None:
+    world = await start(d := Scripted(), flush_interval=0)
+    await world.send(*[(n, f"e{n}") for n in range(50)])
+    await world.finish()
+    d.taken.clear()
+    usual = world.store.ledger.advance_replay
+
+    async def stopped_first(replay: Replay, settlement: Settlement) -> list[int]:
+        await world.store.ledger.stop_replay(replay.id)
+        return await usual(replay, settlement)
+
+    world.store.ledger.advance_replay = stopped_first  # type: ignore[method-assign]
+    await world.dispatcher.open_replay("d", 0, world.folded)
+    await world.advance(5)
+    assert d.taken == []
+    assert "replay broke" not in world.said()
+    await world.send((1, "live"))
+    await world.finish()
+    assert d.taken == ["live"]
+    assert (await world.tally()).accepted == 51
+
+
+@pytest.mark.case(49)
+async def test_replays_beside_and_after_each_other_each_send_all_once(start: Start) -> None:
+    world = await start(d := Scripted(max_batch=10), flush_interval=0)
+    await world.send(*[(n % 5, f"e{n}") for n in range(300)])
+    await world.finish()
+    for again in (2, 4):
+        for _ in range(2):
+            await world.dispatcher.open_replay("d", 0, world.folded)
+        await world.advance(5)
+        await world.finish()
+        assert Counter(d.taken) == dict.fromkeys(names("e", 300), 1 + again)
+        tally = await world.tally()
+        assert tally.accepted == tally.delivered == 300 * (1 + again)
+    assert await world.dispatcher.count_replay("d", 0, world.folded) == 300
 
 
 async def test_a_replay_of_a_destination_that_was_not_there_asks_the_present_routes(
@@ -135,6 +201,7 @@ async def test_a_replay_is_sent_in_full_batches(start: Start) -> None:
     assert [len(call.ids) for call in d.calls] == [100] * 5
 
 
+@pytest.mark.case(49)
 async def test_a_replay_does_not_starve_live_events(start: Start) -> None:
     """Even where the destination is slow and both are about the same people."""
     world = await start(d := Scripted(), flush_interval=0, concurrency=2)
@@ -238,6 +305,43 @@ async def test_dead_letters_are_sent_again_in_order_and_the_ledger_balances(star
     assert len(await world.store.ledger.dead_letters("d")) == 1
 
 
+@pytest.mark.case(49)
+async def test_letters_of_a_batch_are_sent_again_without_what_was_delivered(start: Start) -> None:
+    def picky(events: Sequence[Event]) -> DeliveryError | None:
+        return BAD if any("bad" in event.message_id for event in events) else None
+
+    world = await start(d := Scripted(picky, max_batch=10), flush_interval=0)
+    await world.send(*[(n, f"{'bad' if n % 4 == 0 else 'good'}-{n}") for n in range(40)])
+    await world.finish()
+    assert len(d.taken) == 30
+    letters = await world.store.ledger.dead_letters("d")
+    d.taken.clear()
+    d.script = lambda _: None
+    assert await world.dispatcher.replay_dead([letter.id for letter in letters]) == 10
+    await world.finish()
+    assert sorted(d.taken) == sorted(f"bad-{n}" for n in range(0, 40, 4))
+    tally = await world.tally()
+    assert (tally.accepted, tally.delivered, tally.dead) == (40, 40, 0)
+
+
+@pytest.mark.case(49)
+async def test_a_letter_that_a_replay_left_goes_out_again_like_any_other(start: Start) -> None:
+    world = await start(d := Scripted(), flush_interval=0)
+    await world.send((1, "a"), (2, "b"))
+    await world.finish()
+    d.script = lambda _: BAD
+    await world.dispatcher.open_replay("d", 0, world.folded)
+    await world.advance(5)
+    await world.finish()
+    d.script = lambda _: None
+    letters = await world.store.ledger.dead_letters("d")
+    assert await world.dispatcher.replay_dead([letter.id for letter in letters]) == 2
+    await world.finish()
+    assert sorted(d.taken) == ["a", "a", "b", "b"]
+    tally = await world.tally()
+    assert (tally.accepted, tally.delivered, tally.dead) == (4, 4, 0)
+
+
 async def test_a_letter_that_is_refused_again_is_a_letter_again(start: Start) -> None:
     world = await start(d := Scripted(), flush_interval=0)
     ids = await die(world, d, (1, "a"))
@@ -249,6 +353,7 @@ async def test_a_letter_that_is_refused_again_is_a_letter_again(start: Start) ->
     assert (await world.tally()).dead == 1
 
 
+@pytest.mark.case(49)
 async def test_a_letter_goes_out_once_however_often_it_is_asked_for(start: Start) -> None:
     world = await start(d := Scripted(), flush_interval=0)
     ids = await die(world, d, (1, "a"))
@@ -280,6 +385,7 @@ async def test_letters_of_a_removed_destination_stay_where_they_are(start: Start
 # -- which destinations there are ---------------------------------------------------------------
 
 
+@pytest.mark.case(21)
 async def test_a_removed_destination_keeps_its_events_until_it_is_back(start: Start) -> None:
     d = Scripted(in_turn(DestinationUnavailable("no")))
     world = await start(d, flush_interval=0)
@@ -315,6 +421,7 @@ async def test_where_a_new_destination_starts(start: Start, where: str, got: lis
     await world.tally("new")
 
 
+@pytest.mark.case(22)
 async def test_what_the_present_configuration_filters_is_not_sent(start: Start) -> None:
     """Consent withdrawn after an event was queued: looked at again when it is sent."""
     d = Scripted(in_turn(DestinationUnavailable("no")))

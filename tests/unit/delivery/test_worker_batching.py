@@ -1,13 +1,16 @@
 """How events are put together into calls: by count, bytes and time; concurrency and rate."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from junctor.sdk import InvalidPayload
+from junctor.sdk import DeliveryError, Event, InvalidPayload
 
 from .conftest import Start
 from .world import Scripted
 
 
+@pytest.mark.case(48)
 async def test_a_full_batch_leaves_at_once(start: Start) -> None:
     world = await start(d := Scripted(max_batch=3), flush_interval=10)
     await world.send(*[(key, f"e{key}") for key in range(7)])
@@ -19,6 +22,7 @@ async def test_a_full_batch_leaves_at_once(start: Start) -> None:
     assert d.times[2:] == [10.0]
 
 
+@pytest.mark.case(48)
 async def test_a_lone_event_leaves_by_the_timer(start: Start) -> None:
     world = await start(d := Scripted(max_batch=3), flush_interval=0.2)
     await world.send((1, "a"))
@@ -41,6 +45,7 @@ async def test_the_timer_counts_from_the_oldest_that_waits(start: Start) -> None
     assert d.times == [0.0, 0.5, 1.5]
 
 
+@pytest.mark.case(48)
 async def test_a_batch_is_cut_by_bytes_and_a_giant_goes_alone(start: Start) -> None:
     world = await start(d := Scripted(max_batch=100, max_batch_bytes=1000), flush_interval=0)
     await world.send((1, "a"), (2, "b"), padding=300)
@@ -50,6 +55,24 @@ async def test_a_batch_is_cut_by_bytes_and_a_giant_goes_alone(start: Start) -> N
     assert d.tried == [("a", "b"), ("giant",), ("c", "e"), ("f",)]
 
 
+@pytest.mark.case(48)
+async def test_a_giant_that_is_refused_is_a_dead_letter_by_itself(start: Start) -> None:
+    def script(events: Sequence[Event]) -> DeliveryError | None:
+        large = sum(len(event.json) for event in events) > 1000
+        return InvalidPayload("HTTP 413", status=413) if large else None
+
+    world = await start(d := Scripted(script, max_batch=100, max_batch_bytes=1000))
+    await world.send((1, "a"), (2, "b"), padding=100)
+    await world.send((1, "giant"), padding=5000)
+    await world.send((1, "after"), padding=100)
+    await world.finish()
+    assert sorted(d.taken) == ["a", "after", "b"]
+    assert [ids for ids in d.tried if "giant" in ids] == [("giant",)]
+    (letter,) = await world.store.ledger.dead_letters("d")
+    assert (letter.message_id, letter.message) == ("giant", "HTTP 413")
+
+
+@pytest.mark.case(48)
 async def test_enough_bytes_do_not_wait_for_the_timer(start: Start) -> None:
     world = await start(d := Scripted(max_batch=100, max_batch_bytes=1000), flush_interval=60)
     await world.send((1, "a"), (2, "b"), (3, "c"), padding=400)

@@ -46,6 +46,7 @@ def order_of_tries(d: Scripted, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: last[name])
 
 
+@pytest.mark.case(36)
 async def test_order_per_key_no_loss_and_each_fate_right(start: Start) -> None:
     """50 keys x 40 events, each with its own script; a restart in the middle."""
     random = Random(1)
@@ -111,6 +112,7 @@ async def test_order_per_key_in_batches_with_partial_failures(start: Start) -> N
     assert set((await world.fates()).values()) == {"delivered"}
 
 
+@pytest.mark.case(36)
 async def test_a_stuck_key_holds_up_nobody_else(start: Start) -> None:
     def script(events: Sequence[Event]) -> DeliveryError | None:
         return DestinationUnavailable("no") if events[0].message_id == "stuck" else None
@@ -155,6 +157,7 @@ async def noisy(world: World, count: int) -> None:
         await world.send(*[(0, f"noisy-{n}") for n in range(first, first + 200)])
 
 
+@pytest.mark.case(36)
 @pytest.mark.parametrize(("batch", "count"), [(1, 2_200), (100, 10_000)])
 async def test_a_noisy_key_starves_nobody_and_keeps_its_order(
     start: Start, batch: int, count: int
@@ -186,7 +189,7 @@ async def test_events_spilled_behind_a_call_in_flight_do_not_overtake_it_after_a
     world = await start(d := Scripted(), flush_interval=0)
     d.hold()
     await noisy(world, 2200)
-    await world.settle()
+    await world.advance(1)
     assert d.tried == [("noisy-0",)]
     assert len(await world.parked()) > 100
     await world.kill()
@@ -195,6 +198,22 @@ async def test_events_spilled_behind_a_call_in_flight_do_not_overtake_it_after_a
     await world.finish()
     assert d.taken == [f"noisy-{n}" for n in range(2200)]
     assert (await world.tally()).delivered == 2200
+
+
+async def test_a_backlog_goes_in_full_batches_though_each_call_holds_back_what_follows(
+    start: Start,
+) -> None:
+    """Calls end soon: to take what they hold back out of memory would cut it up by person."""
+    world = await start(d := Scripted(max_batch=100), flush_interval=0)
+    d.hold()
+    for first in range(0, 6_000, 200):
+        await world.send(*[(n % 50, f"e{n}") for n in range(first, first + 200)])
+    await world.settle()
+    assert world.worker().queue.unsettled == world.worker().limits.memory
+    d.release()
+    await world.finish()
+    assert len(d.taken) == 6_000
+    assert len(d.calls) <= 1.5 * 6_000 / 100
 
 
 async def test_a_group_that_is_over_a_lowered_limit_goes_in_several_calls(start: Start) -> None:

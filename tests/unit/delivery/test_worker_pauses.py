@@ -23,6 +23,7 @@ async def state(world: World) -> tuple[str, str]:
     return stored.paused_by, stored.paused
 
 
+@pytest.mark.case(31)
 @pytest.mark.parametrize(
     "error",
     [
@@ -80,6 +81,7 @@ async def test_probes_that_fail_do_not_use_up_an_events_time(start: Start) -> No
     assert (await world.tally()).dead == 0
 
 
+@pytest.mark.case(31)
 async def test_a_gone_endpoint_is_not_probed(start: Start) -> None:
     d = Scripted(in_turn(Misconfigured("410", permanent=True)))
     world = await start(d, flush_interval=0)
@@ -101,6 +103,7 @@ async def test_a_probe_that_finds_the_endpoint_gone_is_the_last(start: Start) ->
     assert (await state(world))[0] == "gone"
 
 
+@pytest.mark.case(31)
 async def test_a_pause_survives_a_restart_and_is_probed_again(start: Start) -> None:
     d = Scripted(in_turn(AuthenticationFailed("401")))
     world = await start(d, flush_interval=0)

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from junctor.sdk import DeliveryError, DestinationUnavailable, InvalidPayload, RateLimited
+from junctor.sdk import (
+    DeliveryError,
+    DestinationUnavailable,
+    InvalidPayload,
+    RateLimited,
+    Response,
+    raise_for_status,
+)
+from junctor.testkit import answers
+from junctor.testkit.doubles import START
 
 from .conftest import Start
 from .world import Scripted, World, in_turn, once_each
@@ -23,6 +32,7 @@ async def sent(world: World, d: Scripted, *events: tuple[int, str], wait: float)
     return d.times
 
 
+@pytest.mark.case(32, 35)
 @pytest.mark.parametrize(
     ("jitter", "times"),
     [
@@ -38,6 +48,7 @@ async def test_waits_double_up_to_a_limit_and_jitter_takes_up_to_half(
     assert await sent(world, d, (1, "a"), wait=32) == times
 
 
+@pytest.mark.case(28)
 async def test_a_retry_sends_the_same_batch_again(start: Start) -> None:
     d = Scripted(in_turn(DOWN("no")), max_batch=3)
     world = await start(d, retry=retry(), flush_interval=0)
@@ -49,6 +60,7 @@ async def test_a_retry_sends_the_same_batch_again(start: Start) -> None:
     assert set((await world.fates()).values()) == {"delivered"}
 
 
+@pytest.mark.case(38)
 async def test_tries_and_due_times_survive_a_restart(start: Start) -> None:
     d = Scripted(lambda _: DOWN("no"))
     world = await start(d, retry=retry(), breaker=NO_BREAKER, flush_interval=0)
@@ -88,6 +100,7 @@ async def test_no_event_is_given_up_before_its_third_try(start: Start) -> None:
     assert d.times == [0, 100, 200]
 
 
+@pytest.mark.case(36)
 async def test_giving_up_the_head_of_a_key_frees_the_others_in_order(start: Start) -> None:
     def script(events: object) -> DeliveryError | None:
         return DOWN("no") if "head" in d.calls[-1].ids else None
@@ -124,6 +137,7 @@ async def test_who_stood_behind_has_tries_of_its_own(start: Start) -> None:
 # -- rate limits --------------------------------------------------------------------------------
 
 
+@pytest.mark.case(32)
 @pytest.mark.parametrize(
     ("asked", "next_try"),
     [
@@ -147,6 +161,34 @@ async def test_a_rate_limit_holds_the_whole_destination(
     await world.advance(0.02)
     assert d.times == [0.0, next_try, next_try]
     assert sorted(d.taken) == ["a", "b"]
+
+
+FORMS = {
+    "seconds": 2.0, "fraction": 0.5, "date": 2.0, "huge": 3600.0,
+    "zero": 1.0, "past date": 1.0, "negative": 1.0, "endless": 1.0, "not a number": 1.0,
+    "garbage": 1.0, "empty": 1.0,
+}  # fmt: skip
+"""Forms of Retry-After, and the wait in seconds that comes of them: 1 is the first of backoff."""
+
+
+@pytest.mark.case(32)
+@pytest.mark.parametrize("form", answers.retry_afters(0))
+async def test_every_form_of_retry_after_makes_a_wait_that_ends(start: Start, form: str) -> None:
+    asked = answers.retry_afters(START)[form]
+    d = Scripted(lambda _: limited(asked) if len(d.calls) == 1 else None)
+    world = await start(d, retry=retry(), flush_interval=0)
+    await world.send((1, "a"), (1, "b"))
+    await world.finish()
+    assert d.taken == ["a", "b"]
+    assert d.times == pytest.approx([0, FORMS[form], FORMS[form]], abs=0.01)
+
+
+def limited(asked: str) -> DeliveryError | None:
+    try:
+        raise_for_status(Response(429, headers={"retry-after": asked}, at=START))
+    except DeliveryError as error:
+        return error
+    return None
 
 
 async def test_rate_limits_cost_no_attempt_and_never_burn_an_event(start: Start) -> None:
@@ -198,6 +240,7 @@ async def test_a_long_hold_survives_a_restart(start: Start) -> None:
     assert d.times == [0.0, 60.0, 60.0]
 
 
+@pytest.mark.case(32)
 async def test_order_is_kept_while_rate_limited(start: Start) -> None:
     d = Scripted(in_turn(None, RateLimited("x", retry_after=1), None, RateLimited("x")))
     world = await start(d, flush_interval=0, concurrency=4)
@@ -209,6 +252,7 @@ async def test_order_is_kept_while_rate_limited(start: Start) -> None:
 # -- the breaker --------------------------------------------------------------------------------
 
 
+@pytest.mark.case(34, 35)
 async def test_the_breaker_opens_probes_with_one_call_and_closes(start: Start) -> None:
     d = Scripted(lambda _: DOWN("no"))
     world = await start(
@@ -233,6 +277,7 @@ async def test_the_breaker_opens_probes_with_one_call_and_closes(start: Start) -
     assert d.most_running <= 4
 
 
+@pytest.mark.case(35)
 async def test_while_the_probe_is_out_nothing_else_goes(start: Start) -> None:
     d = Scripted(lambda _: DOWN("no"))
     world = await start(d, breaker={"failures": 1, "cooldown": 5}, flush_interval=0)
@@ -288,6 +333,7 @@ async def test_a_probe_without_order_sends_nothing_twice(start: Start) -> None:
 # -- time ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(39)
 @pytest.mark.parametrize("jump", [-3600, 3600, 8 * 3600, -0.9])
 async def test_waits_are_as_long_as_meant_when_the_wall_clock_is_set(
     start: Start, jump: float

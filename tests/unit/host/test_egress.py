@@ -2,22 +2,19 @@
 
 import asyncio
 import gzip
-import socket
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from junctor.host.egress import guarded_client, is_refused
+from junctor.host.egress import is_refused
 from junctor.sdk import DestinationUnavailable, Misconfigured, Request, Response
 from junctor.sdk.http import MAX_RESPONSE_BYTES, send
+from junctor.testkit.chaos import ELSEWHERE, LOOPBACK, ChaosReceiver
 
-LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
-Network = IPv4Network | IPv6Network
-
+from .dialing import Client, Server, http
 
 # -- addresses ----------------------------------------------------------------------------------
 
@@ -65,6 +62,7 @@ DIALED = [
 ]  # fmt: skip
 
 
+@pytest.mark.case(43)
 @pytest.mark.parametrize("address", REFUSED, ids=lambda a: f"{a} {REFUSED[a]}")
 def test_what_is_not_public_is_refused(address: str) -> None:
     assert is_refused(address, [])
@@ -98,85 +96,6 @@ def test_allowed_networks_are_dialed(address: str, network: str, refused: bool) 
 # -- dialing ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
-    opened: list[httpx.AsyncClient] = []
-
-    def make(allow: Sequence[Network] = LOOPBACK) -> httpx.AsyncClient:
-        opened.append(guarded_client(allow))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        await one.aclose()
-
-
-class Server:
-    """Answers every connection on loopback with the same bytes, and remembers what it was sent."""
-
-    def __init__(self, answer: bytes = b"", *, reset: bool = False, greets: bool = False) -> None:
-        self.answer = answer
-        self.reset = reset
-        self.greets = greets
-        self.requests: list[bytes] = []
-        self.connections = 0
-
-    async def __aenter__(self) -> "Server":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            if not self.greets:
-                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(self.answer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        if self.reset:
-            linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
-            raw: Any = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            writer.transport.abort()
-        writer.close()
-
-    async def __aexit__(self, *args: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-    def url(self, host: str = "127.0.0.1", scheme: str = "http") -> str:
-        return f"{scheme}://{host}:{self.port}/secret-path"
-
-
-def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-Client = Callable[..., httpx.AsyncClient]
-
-
-@pytest.fixture
-def dns(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Names and the addresses they resolve to; numbers and addresses resolve as ever."""
-    names: dict[str, list[str]] = {}
-
-    async def getaddrinfo(
-        self: object, host: str, port: int, **options: Any
-    ) -> list[tuple[Any, ...]]:
-        answer: list[tuple[Any, ...]] = []
-        for address in names.get(host, [host]):
-            answer += socket.getaddrinfo(
-                address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-            )
-        return answer
-
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    return names
-
-
 @pytest.mark.parametrize("host", ["2130706433", "017700000001", "127.1", "0", "0177.0.0.1"])
 async def test_odd_spellings_of_loopback_do_not_even_resolve(client: Client, host: str) -> None:
     async with Server(http("200 OK")) as server:
@@ -185,6 +104,7 @@ async def test_odd_spellings_of_loopback_do_not_even_resolve(client: Client, hos
         assert server.connections == 0
 
 
+@pytest.mark.case(43)
 @pytest.mark.parametrize(
     "host",
     [
@@ -231,6 +151,8 @@ async def test_what_is_allowed_is_dialed(client: Client, dns: dict[str, list[str
     assert len(server.requests) == 2
 
 
+@pytest.mark.case(29)
+@pytest.mark.case(43)
 async def test_no_redirect_is_followed(client: Client) -> None:
     async with Server(http("200 OK")) as target:
         answer = http("302 Found", b"", f"Location: {target.url()}")
@@ -285,6 +207,7 @@ async def test_what_is_no_answer_is_an_outage(client: Client, answer: bytes) -> 
     assert f"http://127.0.0.1:{server.port}" in failed.value.message
 
 
+@pytest.mark.case(28)
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly"])
 async def test_a_reset_is_an_outage(client: Client, answer: bytes) -> None:
     async with Server(answer, reset=True) as server:
@@ -292,6 +215,7 @@ async def test_a_reset_is_an_outage(client: Client, answer: bytes) -> None:
             await send(client(), Request("POST", server.url(), b"x"), now=0)
 
 
+@pytest.mark.case(28)
 async def test_a_refused_connection_is_an_outage(client: Client) -> None:
     async with Server() as server:
         url = server.url()
@@ -301,6 +225,7 @@ async def test_a_refused_connection_is_an_outage(client: Client) -> None:
         await send(client(), Request("POST", url, b"x"), now=0)
 
 
+@pytest.mark.case(28)
 async def test_a_tls_failure_is_an_outage(client: Client) -> None:
     async with Server(b"this is no TLS\r\n", greets=True) as server:
         with pytest.raises(
@@ -309,6 +234,17 @@ async def test_a_tls_failure_is_an_outage(client: Client) -> None:
             await send(client(), Request("POST", server.url(scheme="https"), b"x"), now=0)
 
 
+@pytest.mark.parametrize("certificate", [LOOPBACK, ELSEWHERE], ids=["by nobody", "of another"])
+async def test_a_certificate_that_nobody_vouches_for_is_an_outage(
+    client: Client, certificate: Path
+) -> None:
+    async with ChaosReceiver(certificate=certificate) as vendor:
+        with pytest.raises(DestinationUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            await send(client(), Request("POST", vendor.address, b"secret"), now=0)
+        assert not vendor.requests
+
+
+@pytest.mark.case(28)
 async def test_a_name_that_does_not_resolve_is_an_outage(
     client: Client, dns: dict[str, list[str]]
 ) -> None:
@@ -355,6 +291,7 @@ async def test_a_large_answer_is_cut(client: Client) -> None:
     assert len(response.content) == MAX_RESPONSE_BYTES
 
 
+@pytest.mark.case(33)
 async def test_an_endless_answer_is_cut(client: Client) -> None:
     body = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_RESPONSE_BYTES * 3)
     assert len((await read(client, body)).content) == MAX_RESPONSE_BYTES
@@ -368,6 +305,7 @@ async def test_a_gzip_answer_is_unpacked(client: Client) -> None:
     assert response.json() == {"ok": True}
 
 
+@pytest.mark.case(33)
 async def test_a_gzip_bomb_is_cut_without_being_unpacked_whole(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

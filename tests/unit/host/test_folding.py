@@ -110,6 +110,7 @@ async def run(folder: Path, faults: list[bool], sizes: list[int]) -> tuple[list[
     return fold.batches, found
 
 
+@pytest.mark.case(26)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @settings(max_examples=15, deadline=None)
 @given(

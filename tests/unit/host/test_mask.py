@@ -1,6 +1,8 @@
 """What is shown holds no secret, however it was written."""
 
 import base64
+import html
+import json
 from urllib.parse import quote, quote_plus
 
 import orjson
@@ -44,6 +46,52 @@ def test_a_secret_is_hidden_in_every_writing(text: str) -> None:
     masked = Mask(Many(url=Secret("top/s3cret ü "))).text(text)
     assert "s3cret" not in masked
     assert HIDDEN in masked
+
+
+HOOK = "https://hooks.vendor.test/services/T0AB12CD3/B0EF45GH6/k3yOfTheHook99?token=m0reOfIt77"
+KEY = "top/s3cret-\u00fc-key&more"
+
+
+@pytest.mark.case(42)
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"token": KEY}),
+        json.dumps({"token": KEY}).replace("/", r"\/"),
+        repr({"token": KEY + "'"}),
+        f"<p>{html.escape(KEY)}</p>",
+        "x-key: " + base64.b64encode(KEY.encode()).decode(),
+        "x-key: " + base64.urlsafe_b64encode(KEY.encode()).decode(),
+        "authorization=" + base64.b64encode(f"{KEY}:".encode()).decode(),
+        f"the key {KEY[:14]}",
+        f'{{"you sent": "{KEY[:-1]}',
+    ],
+)
+def test_a_secret_is_hidden_however_an_answer_repeats_it(text: str) -> None:
+    masked = Mask(Many(url=Secret(KEY))).text(text)
+    assert HIDDEN in masked
+    assert not any(
+        piece in masked for piece in ("s3cret", base64.b64encode(KEY.encode()).decode()[:12])
+    )
+
+
+@pytest.mark.case(42)
+@pytest.mark.parametrize("part", ["T0AB12CD3", "B0EF45GH6", "k3yOfTheHook99", "m0reOfIt77"])
+def test_what_makes_an_address_a_secret_is_hidden_by_itself(part: str) -> None:
+    masked = Mask(Many(url=Secret(HOOK))).text(f"no hook {part}: see services of vendor.test")
+    assert masked == f"no hook {HIDDEN}: see services of vendor.test"
+
+
+def test_that_others_have_an_address_like_it_is_no_secret() -> None:
+    told = "ConnectError at https://hooks.vendor.test"
+    assert Mask(Many(url=Secret(HOOK))).text(told) == told
+
+
+def test_less_than_half_of_a_secret_may_be_chance() -> None:
+    mask = Mask(Many(url=Secret("0123456789abcdef0123")))
+    assert mask.text("012345678") == "012345678"
+    assert mask.text("0123456789") == HIDDEN
+    assert mask.text("0123456789 and 0123456789a") == f"{HIDDEN} and {HIDDEN}"
 
 
 def test_basic_credentials_without_a_secret_stay() -> None:

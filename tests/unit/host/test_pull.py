@@ -52,12 +52,13 @@ class Contacts(PullSource[Settings]):
 class Bench:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
+        self.suppressed: set[str] = set()
         self.clock = ManualClock()
         self.logger = make_logger("error", "json", io.StringIO())
         context = Context("crm", httpx.AsyncClient(), self.logger, self.clock)
         self.source = Contacts(NoSettings(), context)
         self.puller = Puller(
-            "crm", self.source, store.log, 1_000_000,
+            "crm", self.source, store.log, 1_000_000, suppressed=self.suppressed,
             clock=self.clock, random=Random(1), metrics=Metrics(), logger=self.logger,
         )  # fmt: skip
 
@@ -99,3 +100,13 @@ async def test_a_restart_starts_at_the_stored_cursor(bench: Bench, tmp_path: Pat
     assert again.source.asked == ["3"]
     assert await again.stored() == ["c-1", "c-2", "c-3"]
     await again.store.close()
+
+
+@pytest.mark.case(16)
+async def test_what_suppressed_users_did_is_not_stored_and_the_cursor_goes_on(
+    bench: Bench,
+) -> None:
+    bench.suppressed.add("u-2")
+    await bench.puller.pull()
+    assert await bench.stored() == ["c-1", "c-3"]
+    assert await bench.store.log.source_cursor("crm") == "3"

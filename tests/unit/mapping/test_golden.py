@@ -39,6 +39,7 @@ def canonical(value: Any) -> str:
     return repr(value)
 
 
+@pytest.mark.case(19)
 @pytest.mark.parametrize("number", range(len(GOLDEN["cases"])))
 def test_agrees_with_mapping_kit(number: int) -> None:
     mapping, payload, expected = GOLDEN["cases"][number]

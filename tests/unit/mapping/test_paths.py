@@ -44,6 +44,7 @@ def test_a_path_finds_its_value(path: str, value: object) -> None:
     assert compile_path(path)(EVENT) == value
 
 
+@pytest.mark.case(19)
 @pytest.mark.parametrize(
     "path",
     [

@@ -40,7 +40,7 @@ def test_an_entry_and_an_exit_look_like_those_of_segment_engage() -> None:
             "computation_class": "audience", "computation_id": f"hot@{version}",
             "computation_key": "hot", "namespace": "junctor", "space_id": "junctor",
         },
-        "traits": {"email": "ada@x.example"},
+        "traits": {"email": "ada@x.example"}, "junctor": {"profile": "p-1"},
     }  # fmt: skip
     entry, leaving = town.made
     for made in (entry, leaving):
@@ -83,7 +83,7 @@ def test_who_keeps_audiences_is_told_of_a_member_who_gets_a_user_id() -> None:
     assert ("userId" in entry, again["userId"], leaving["userId"]) == (False, "ada", "ada")
     assert {one["anonymousId"] for one in town.made} == {"old"}
     assert again["event"] == "Audience Entered"
-    assert again["context"]["junctor"] == {"silent": True}
+    assert again["context"]["junctor"] == {"profile": "p-1", "silent": True}
     assert [row.entered for row in town.state.moved] == [True, False]
 
 
@@ -310,7 +310,7 @@ def test_who_is_deleted_leaves_and_does_not_come_back() -> None:
         town.does("ada", "Seen")
     town.happens({"type": "delete", "userId": "ada"})
     assert [(entered, reason) for _, _, entered, _, reason in town.told] == [
-        (True, "event"), (False, "event"),
+        (True, "event"), (False, "erased"),
     ]  # fmt: skip
     assert town.members == set()
     assert not town.state.people
@@ -340,6 +340,22 @@ def test_what_is_keyed_by_an_identifier_goes_with_its_person_and_accounts_stay()
     assert town.members == {("hot", "user_id:bob")}
 
 
+@pytest.mark.case(16)
+def test_what_is_keyed_by_any_identifier_of_who_is_deleted_tells_that_it_left() -> None:
+    """A delete names the user alone; what the person has besides is known."""
+    town = Lively(HOT.replace("[audiences.hot]", '[audiences.hot]\nkey = "email"'))
+    for _ in range(2):
+        for address in ("a@x.example", "b@x.example"):
+            town.does("ada", "Seen", context={"traits": {"email": address}})
+    assert town.members == {("hot", "email:a@x.example"), ("hot", "email:b@x.example")}
+    town.happens({"type": "delete", "userId": "ada"})
+    assert town.members == set()
+    assert {key for key in town.state.others} == set()
+    for parting in town.made[-2:]:
+        assert parting["properties"]["reason"] == "erased"
+        assert parting["context"]["junctor"] == {"profile": "p-1"}
+
+
 # -- signals and exits -----------------------------------------------------------------------------
 
 
@@ -351,7 +367,8 @@ def test_a_signal_is_an_event_with_the_properties_of_what_completed_it() -> None
     assert signal["event"] == "signal:twice"
     assert signal["properties"] == {"page": 2}
     assert signal["context"] == {
-        "sessionId": "s", "ip": "10.0.0.1", "junctor": {"cause": "m-2"},
+        "sessionId": "s", "ip": "10.0.0.1",
+        "junctor": {"cause": "m-2", "profile": "p-1"},
     }  # fmt: skip
     assert signal["messageId"] == "m-2/signal:twice"
     assert town.members == {("tired", "1")}

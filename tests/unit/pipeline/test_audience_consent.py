@@ -108,6 +108,7 @@ def test_a_consent_object_that_is_too_large_is_consent_to_nothing(town: Town) ->
     assert told(town) == [("keen", {"categoryPreferences": {}})]
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize(("consent", "reason"), [(YES, SENT), (NO, CONSENT), (None, SENT)])
 def test_a_destination_that_needs_consent_is_not_told_without(
     town: Town, consent: Mapping[str, Any] | None, reason: str

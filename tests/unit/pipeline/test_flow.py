@@ -193,9 +193,10 @@ def test_an_event_of_nobody_is_told_the_same_again() -> None:
 def test_an_event_of_an_erased_person_has_nobody() -> None:
     town = Town(router=BY_PROFILE)
     town.see(identify("ada", plan="pro"), {"type": "delete", "userId": "ada"})
-    for item in again(town, 1, 2):
-        assert item.event.profile == NOBODY
-        assert dict(item.decision) == {"crm": CONDITION, "all": ""}
+    event, deletion = again(town, 1, 2)
+    assert event.event.profile == deletion.event.profile == NOBODY
+    assert dict(event.decision) == {"crm": CONDITION, "all": ""}
+    assert dict(deletion.decision) == {"crm": "", "all": ""}, "whatever the routes' conditions"
 
 
 def test_a_delete_still_tells_destinations_whom() -> None:

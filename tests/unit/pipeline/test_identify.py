@@ -58,6 +58,7 @@ def test_identifiers_are_read_by_priority(body: dict[str, Any], keys: str) -> No
     assert " ".join(f"{kind}={value}" for kind, value in read) == keys
 
 
+@pytest.mark.case(25)
 @pytest.mark.parametrize(
     "value",
     ["", " ", "null", "NULL", "Null", "undefined", "none", "None", "anonymous", "ANONYMOUS",
@@ -210,6 +211,7 @@ STORIES: dict[str, tuple[list[dict[str, Any]], set[Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.case(25)
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story_ends_with_the_right_people(story: str, together: bool) -> None:
@@ -245,6 +247,7 @@ def test_an_alias_may_join_users_where_the_rules_allow_two() -> None:
         assert town.partition == people("user_id=ada user_id=bob anonymous_id=ada")
 
 
+@pytest.mark.case(25)
 def test_one_profile_absorbs_only_so_many() -> None:
     town = Town(rules(("user_id", 1), ("anonymous_id", 100), max_merges=3))
     town.see(*[device(f"x{n}") for n in range(6)])
@@ -301,6 +304,7 @@ def test_the_log_of_merges_has_what_undoes_them() -> None:
     assert {id: profile.encode() for id, profile in undone.items()} == before
 
 
+@pytest.mark.case(25)
 def test_merges_of_several_are_undone_from_the_last_to_the_first() -> None:
     town = Town(rules(("email", 9), ("phone", 9), ("anonymous_id", 9)))
     town.see(track(None, properties={"email": "a@b.c"}), device("x"), device("y"))

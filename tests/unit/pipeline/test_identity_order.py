@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,7 @@ def portraits(town: Town) -> list[Any]:
     )
 
 
+@pytest.mark.case(25)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(events=towns(), data=st.data(), batches=sizes)
 def test_any_order_of_arrival_ends_in_the_same_people(
@@ -148,6 +150,7 @@ identities = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.case(25)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(events=quarrels(), identity=identities, batches=sizes)
 def test_the_rules_hold_and_batches_do_not_matter(
@@ -172,6 +175,7 @@ def test_the_rules_hold_and_batches_do_not_matter(
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
+@pytest.mark.case(25)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(events=quarrels())
 def test_a_user_is_never_merged_with_another(events: list[dict[str, Any]]) -> None:
@@ -187,6 +191,7 @@ def test_a_user_is_never_merged_with_another(events: list[dict[str, Any]]) -> No
             assert len(person.identifiers.get("user_id", [])) <= 1
 
 
+@pytest.mark.case(25)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(events=quarrels())
 def test_every_event_is_given_to_somebody_who_has_its_first_identifier(

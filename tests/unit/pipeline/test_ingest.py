@@ -116,6 +116,7 @@ def test_the_checks_answer_any_json(body: Any) -> None:
 
 def named(value: Any, **more: Any) -> str:
     found = intake().record("web", track(messageId=value, **more), T0, corrects_clock=False)
+    assert found.body is not None
     assert found.body["messageId"] == found.message_id == orjson.loads(found.json)["messageId"]
     return found.message_id
 
@@ -207,7 +208,7 @@ def test_one_bad_event_of_a_batch_never_costs_the_others() -> None:
     bodies: list[Any] = [track(), None, {"type": "x"}, track("u-2"), nested(999), "text", track(7)]  # type: ignore[arg-type]
     refused = [Refused({"raw": 1}, "not mapped")]
     records, rejections = intake().records("web", bodies, refused, T0, corrects_clock=True)
-    assert [record.body["userId"] for record in records] == ["u-1", "u-2", 7]
+    assert [record.body and record.body["userId"] for record in records] == ["u-1", "u-2", 7]
     assert all(record.corrects_clock and record.received_at == T0 for record in records)
     reasons = [rejection.reason.split(":")[0] for rejection in rejections]
     assert reasons[:4] == ["not mapped", "an event must be a JSON object", "type",

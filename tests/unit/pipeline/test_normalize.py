@@ -89,6 +89,7 @@ def times(hours: float) -> str:
     return format_time(T0 + round(hours * 3_600_000))
 
 
+@pytest.mark.case(7)
 @pytest.mark.parametrize(
     ("timestamp", "sent_at", "expected"),
     [

@@ -164,6 +164,7 @@ ROWS: list[tuple[str, Any, dict[str, list[str]], Any, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize(
     ("consent", "mapping", "integrations", "receivers"),
     [row[1:] for row in ROWS],
@@ -186,6 +187,7 @@ def test_consent_and_integrations_are_reconciled_as_at_segment(
     assert set(decision.values()) <= {SENT, CONSENT, INTEGRATIONS}
 
 
+@pytest.mark.case(23)
 def test_consent_is_looked_at_before_integrations() -> None:
     router = Router([route("crm")], [Target("crm", ALL, ("ad",), ("crm",))])
     event = track(context={"consent": EMPTY}, integrations={"crm": False})
@@ -205,6 +207,7 @@ def test_no_consent_object_is_no_consent_object(context: Any) -> None:
 ENGAGE = {"personas": {"computation_class": "audience", "computation_key": "vip"}}
 
 
+@pytest.mark.case(24)
 @pytest.mark.parametrize(
     ("integrations", "is_sent"),
     [

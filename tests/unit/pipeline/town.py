@@ -11,6 +11,7 @@ from junctor.audiences.engine import Engine
 from junctor.audiences.nodes import Definitions
 from junctor.audiences.program import Program
 from junctor.config.model import Identifier, Identity
+from junctor.model.erasure import Erasure
 from junctor.model.membership import Goal, TransitionRow
 from junctor.model.processed import Batch, Processed
 from junctor.model.profile import IdentityConflict, Merge, Profile
@@ -50,6 +51,7 @@ class MemoryState:
     moved: list[TransitionRow] = field(default_factory=list)
     reached: list[Goal] = field(default_factory=list)
     seen: dict[tuple[str, int], int] = field(default_factory=dict)
+    erasures: list[Erasure] = field(default_factory=list)
     fails: bool = False
     """Whether the next commit fails."""
 
@@ -101,6 +103,7 @@ class MemoryState:
         self.moved += result.transitions
         self.reached += result.goals
         self.seen |= result.sessions
+        self.erasures += result.erasures
         self.routes |= {route.offset: route for route in result.routed}
         self.merged += result.merges
         self.conflicts += result.conflicts

@@ -1,6 +1,8 @@
 """What an answer means, and how long it asks to wait."""
 
+import gc
 import math
+import weakref
 from datetime import UTC, datetime
 
 import httpx
@@ -15,6 +17,7 @@ from junctor.sdk import (
     Event,
     InvalidPayload,
     Misconfigured,
+    PartialFailure,
     RateLimited,
     Request,
     Response,
@@ -23,6 +26,7 @@ from junctor.sdk.http import (
     MAX_RESPONSE_BYTES,
     EgressRefused,
     idempotency_key,
+    raise_for_items,
     raise_for_status,
     retry_after,
     send,
@@ -66,6 +70,35 @@ def test_no_retry_after_is_none() -> None:
 def test_no_retry_after_breaks_anything(value: str) -> None:
     wait = asks(value)
     assert wait is None or (wait >= 0 and math.isfinite(wait))
+
+
+@pytest.mark.case(32)
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-reset": "30"}, 30),
+        ({"ratelimit-reset": "30.5"}, 30.5),
+        ({"x-ratelimit-reset-after": "0.25"}, 0.25),
+        ({"x-ratelimit-reset": f"{NOW + 60:.0f}"}, 60),
+        ({"x-ratelimit-reset": f"{(NOW + 60) * 1000:.0f}"}, 60),
+        ({"x-ratelimit-reset": f"{NOW - 60:.0f}"}, 0),
+        ({"x-ratelimit-reset": f"{NOW + 60:.0f}", "x-ratelimit-reset-after": "59.5"}, 59.5),
+        ({"x-ratelimit-reset": "30", "retry-after": "7"}, 7),
+        ({"x-ratelimit-reset": "30", "retry-after": "soon"}, 30),
+        ({"x-ratelimit-reset": "-30"}, 0),
+        ({"x-ratelimit-reset": "soon", "ratelimit-reset": "4"}, 4),
+        ({"x-ratelimit-reset": "nan"}, None),
+        ({"x-ratelimit-reset": "inf"}, None),
+        ({"x-ratelimit-reset": "2026-01-01T12:00:30Z"}, None),
+        ({"x-ratelimit-remaining": "0"}, None),
+    ],
+)
+def test_a_429_may_say_when_its_limit_ends(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(Response(429, headers=headers, at=NOW)) == pytest.approx(seconds)
+
+
+def test_only_a_429_is_read_so_for_the_headers_stand_on_every_answer() -> None:
+    assert retry_after(Response(503, headers={"x-ratelimit-reset": "30"}, at=NOW)) is None
 
 
 MEANINGS: dict[int, type[DeliveryError] | None] = {
@@ -132,6 +165,25 @@ def test_the_idempotency_key_depends_on_the_events_only() -> None:
     assert idempotency_key([event("a"), event("bc")]) != idempotency_key([event("ab"), event("c")])
 
 
+@pytest.mark.case(29)
+def test_each_item_of_a_batch_meets_the_fate_of_its_own_status() -> None:
+    raise_for_items([200, 201, 204], [event("a"), event("b"), event("c")])
+    with pytest.raises(PartialFailure) as raised:
+        raise_for_items([200, 400, 429, 503], [event(id) for id in "abcd"])
+    assert {index: type(error) for index, error in raised.value.errors.items()} == {
+        1: InvalidPayload, 2: RateLimited, 3: DestinationUnavailable,
+    }  # fmt: skip
+
+
+@pytest.mark.case(29)
+@pytest.mark.parametrize(
+    "statuses", [[], [200], [200, 200, 200], [200, None], [200, "200"], [200, True], [200, 400, 9]]
+)
+def test_without_a_status_for_each_event_all_are_tried_again(statuses: list[object]) -> None:
+    with pytest.raises(DestinationUnavailable, match="states for 2 events"):
+        raise_for_items(statuses, [event("a"), event("b")])
+
+
 def test_times_are_utc() -> None:
     assert utc(NOW).isoformat() == "2026-01-01T12:00:00+00:00"
 
@@ -175,6 +227,23 @@ async def test_an_answer_is_cut_at_the_limit() -> None:
         assert len((await send(http, Request("GET", "https://a.test"), now=0)).content) == (
             MAX_RESPONSE_BYTES
         )
+
+
+async def test_of_a_request_nothing_is_kept_once_its_answer_is_read() -> None:
+    """In a circle it would stay until the next collection, with the body, as often as one sends."""
+    sent: list[weakref.ref[httpx.Request]] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(weakref.ref(request))
+        return httpx.Response(200, content=b"yes")
+
+    gc.disable()
+    try:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
+            await send(http, Request("POST", "https://a.test/", b"body"), now=0)
+        assert [request() for request in sent] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

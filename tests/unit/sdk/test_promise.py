@@ -51,6 +51,7 @@ PROMISED = {
     "idempotency_key",
     "iso_time",
     "parse_json",
+    "raise_for_items",
     "raise_for_status",
     "retry_after",
     "send",

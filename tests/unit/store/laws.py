@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from junctor.store.port import Store
 
+from .laws_erasures import ErasureLaws
 from .laws_fold import FoldLaws
 from .laws_ledger import LedgerLaws
 from .laws_log import LogLaws
@@ -24,7 +25,9 @@ from .machine import LedgerMachine
 from .makers import Reopen
 
 
-class StoreLaws(LogLaws, StateLaws, FoldLaws, MembershipLaws, LedgerLaws, RetentionLaws):
+class StoreLaws(
+    LogLaws, StateLaws, FoldLaws, MembershipLaws, LedgerLaws, ErasureLaws, RetentionLaws
+):
     """All laws, and the fixtures they ask for."""
 
     @abstractmethod

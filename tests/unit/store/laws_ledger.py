@@ -259,6 +259,23 @@ class LedgerLaws:
         await store.ledger.advance_replay(replace(moved, position=kept[-1]), Settlement("crm"))
         assert await store.ledger.replays() == []
 
+    async def test_a_stopped_replay_goes_no_further(self, store: Store, reopen: Reopen) -> None:
+        await store.ledger.open("crm", 0)
+        kept = await filled(store, 4)
+        await store.ledger.settle(Settlement("crm", attempts=delivered(*kept), cursor=kept[-1]))
+        stopped = await store.ledger.open_replay("crm", 0, kept[-1])
+        other = await store.ledger.open_replay("crm", 0, kept[-1])
+        assert await store.ledger.stop_replay(stopped.id)
+        # Whoever had read it before it was stopped, and comes with the next piece only now:
+        late = Settlement("crm", park=[parked(*kept[:2])], accepted=2)
+        assert await store.ledger.advance_replay(replace(stopped, position=kept[1]), late) == []
+        store = await reopen()
+        assert await store.ledger.replays() == [other]
+        assert await store.ledger.parked("crm") == []
+        assert await crm(store) == Tally(4, 4, 0, 0, 0)
+        assert not await store.ledger.stop_replay(stopped.id)
+        assert not await store.ledger.stop_replay(99)
+
     # -- dead letters ----------------------------------------------------------------------------
 
     async def test_dead_letters_are_filtered_and_read_in_pages(self, store: Store) -> None:

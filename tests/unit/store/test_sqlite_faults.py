@@ -87,6 +87,7 @@ def big(count: int, prefix: str = "big") -> list[Any]:
 # -- the log -------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(13)
 @faults
 async def test_what_can_not_be_stored_is_refused_and_later_writes_work(
     store: SqliteStore, fault: Any

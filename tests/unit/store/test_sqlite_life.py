@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -45,6 +46,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 # -- one owner -----------------------------------------------------------------------------------
 
 
+@pytest.mark.case(40)
 async def test_a_second_owner_is_refused_and_told_who_has_it(
     store: SqliteStore, tmp_path: Path
 ) -> None:
@@ -80,6 +82,39 @@ async def test_every_commit_is_synced(store: SqliteStore) -> None:
     [mode] = store._writing.execute("pragma journal_mode").fetchone()
     [synchronous] = store._writing.execute("pragma synchronous").fetchone()
     assert (mode, synchronous) == ("wal", 2)
+
+
+async def test_opening_a_store_for_reads_writes_nothing(store: SqliteStore) -> None:
+    """Else it would fail while the disk is full, and wait for whoever writes."""
+
+    def version() -> int:
+        """Return a number that rises with each commit of another connection."""
+        (found,) = store._reading.execute("pragma data_version").fetchone()
+        return int(found)
+
+    before = version()
+    lookup = store.lookup()
+    assert await lookup.newest_transition() == 0
+    assert version() == before
+    await lookup.close()
+
+
+async def test_opening_a_store_that_is_up_to_date_writes_nothing(tmp_path: Path) -> None:
+    await SqliteStore.open(tmp_path).close()
+    before = (tmp_path / "junctor.db").read_bytes()
+    await SqliteStore.open(tmp_path).close()
+    assert (tmp_path / "junctor.db").read_bytes() == before
+
+
+@pytest.mark.case(13)
+async def test_no_new_store_is_made_in_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
+    await SqliteStore.open(tmp_path).close()
+    (tmp_path / "junctor.db").unlink()
+    for _ in range(2):  # and the lock is let go
+        with pytest.raises(StoreError, match=f"gone or empty.*remove {tmp_path / 'lock'}"):
+            SqliteStore.open(tmp_path)
+    (tmp_path / "lock").unlink()
+    await SqliteStore.open(tmp_path).close()
 
 
 # -- versions ------------------------------------------------------------------------------------
@@ -205,6 +240,7 @@ def killed_after(answers: int, place: Path) -> list[list[str]]:
     return acknowledged
 
 
+@pytest.mark.case(14)
 @pytest.mark.parametrize("answers", [1, 40, 400])
 async def test_every_acknowledged_event_survives_kill_9(tmp_path: Path, answers: int) -> None:
     acknowledged = killed_after(answers, tmp_path)
@@ -232,9 +268,40 @@ async def test_a_copy_taken_at_any_moment_opens(store: SqliteStore, tmp_path: Pa
         await copy.close()
 
 
+@pytest.mark.case(13, 14)
+@pytest.mark.parametrize("damage", ["cut", "garbled", "more"])
+async def test_a_torn_end_of_the_write_ahead_log_costs_no_commit_before_it(
+    store: SqliteStore, tmp_path: Path, damage: str
+) -> None:
+    """A power cut leaves any part of the last write; what is there behind it counts for nothing."""
+    random, wal = Random(damage), tmp_path / "junctor.db-wal"
+    ends = []
+    for n in range(12):
+        await store.log.append([new(f"m-{n}", padding=random.choice([0, 6_000]))])
+        ends.append(wal.stat().st_size)
+    whole = wal.read_bytes()
+    for number in range(25):
+        place = tmp_path / f"copy-{number}"
+        place.mkdir()
+        shutil.copy(tmp_path / "junctor.db", place)
+        torn = random.randint(ends[0] - 100, ends[-1] - 1)
+        behind = {
+            "cut": b"",
+            "garbled": random.randbytes(len(whole) - torn),
+            "more": whole[torn:] + whole[-random.randint(1, 4_000) :],
+        }[damage]
+        (place / "junctor.db-wal").write_bytes(whole[:torn] + behind)
+        copy = SqliteStore.open(place)
+        safe = len(whole) if damage == "more" else torn
+        assert ids(await everything(copy)) == [f"m-{n}" for n in range(12) if ends[n] <= safe]
+        assert await copy.log.append([new("next")]) == 0
+        await copy.close()
+
+
 # -- retention -----------------------------------------------------------------------------------
 
 
+@pytest.mark.case(50)
 async def test_space_is_given_back_to_the_disk(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path)
     kept = await filled(store, 3_000, padding=4_000)
@@ -287,6 +354,7 @@ async def test_conflicts_and_rejections_do_not_grow_for_ever(
     assert store._reading.execute("select offset from conflicts").fetchall() == [(3,)]
 
 
+@pytest.mark.case(50)
 async def test_maintaining_reads_only_the_oldest_rows(store: SqliteStore) -> None:
     """However much is retained, a round with nothing to remove costs the same."""
     steps: list[int] = []

@@ -27,7 +27,15 @@ from junctor.store.sqlite.state import (
     intern,
     position,
 )
-from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot, why_unwritable
+from junctor.store.sqlite.trouble import is_of_the_disk
+from junctor.store.sqlite.withdrawing import (
+    ROUTED_TO,
+    beyond_cursor,
+    routed_to,
+    sent_to,
+    withdraw,
+)
+from junctor.store.sqlite.writer import Writer, insert_rows, select_in, snapshot
 
 _DEAD_COLUMNS = "destination, offset, at, code, message, attempts, source, message_id, type, json"
 _PARKED_COLUMNS = (
@@ -67,7 +75,7 @@ class _Settle:
         try:
             _write(connection, self.taken)
         except Exception as error:
-            if not connection.in_transaction or why_unwritable(error) or len(self.taken) == 1:
+            if not connection.in_transaction or is_of_the_disk(error) or len(self.taken) == 1:
                 raise
             connection.execute("rollback to together")
             for waiting in self.taken:  # one that can't be stored must not hold back its neighbors
@@ -103,7 +111,7 @@ def _write_alone(connection: sqlite3.Connection, waiting: _Waiting) -> None:
     try:
         _write(connection, [waiting])
     except Exception as error:
-        if not connection.in_transaction or why_unwritable(error):
+        if not connection.in_transaction or is_of_the_disk(error):
             raise
         connection.execute("rollback to alone")
         waiting.error = StoreError(f"the settlement can't be stored: {type(error).__name__}")
@@ -162,15 +170,6 @@ def _write(connection: sqlite3.Connection, taken: list[_Waiting]) -> None:
         )
 
 
-_ROUTED_TO = "routing in (select id from routings where instr(decision, ?))"
-"""In SQL, not as a list of ids: senders choose `integrations`, so there may be very many."""
-
-
-def _sent_to(destination: str) -> str:
-    """Return what the text of every decision holds that sends an event to `destination`."""
-    return orjson.dumps((destination, "")).decode()
-
-
 def _restore(connection: sqlite3.Connection, dead: Sequence[int]) -> None:
     """Put the events of dead letters back in the log where retention has removed them."""
     select = "select offset, source, message_id, at, json, destination from dead_letters where id"
@@ -184,7 +183,7 @@ def _restore(connection: sqlite3.Connection, dead: Sequence[int]) -> None:
         ).rowcount
         if restored:
             connection.execute(
-                "insert into routed (offset, profile, routing) values (?, 0, ?)",
+                "insert or ignore into routed (offset, profile, routing) values (?, 0, ?)",
                 (offset, intern(connection, ((destination, ""),))),
             )
 
@@ -264,8 +263,8 @@ class SqliteLedger:
         rows = self._reader.execute(
             "select l.offset, source, message_id, received_at, corrects_clock, json"
             f" from routed r join log l on l.offset = r.offset where r.offset > ? and"
-            f" r.offset <= ? and r.{_ROUTED_TO} order by r.offset limit ?",
-            (after, end, _sent_to(destination), limit),
+            f" r.offset <= ? and r.{ROUTED_TO} order by r.offset limit ?",
+            (after, end, sent_to(destination), limit),
         ).fetchall()
         records = [Record(*row) for row in rows]
         return records, records[-1].offset if len(records) == limit else max(end, after)
@@ -301,6 +300,34 @@ class SqliteLedger:
             )
             for first, last, gaps, due, n, since, code, message, behind, id in rows
         ]
+
+    async def withdraw(
+        self, destination: str, offsets: Sequence[int], at: int, groups: Sequence[int] | None = None
+    ) -> int:
+        """See Ledger."""
+
+        def write(connection: sqlite3.Connection) -> int:
+            pending = self._waiting_of(connection, destination, offsets)
+            return withdraw(connection, destination, pending, frozenset(offsets), groups, at)
+
+        return await self._writer.call(write) if offsets else 0
+
+    async def waiting_for(self, destination: str, offsets: Sequence[int]) -> bool:
+        """See Ledger."""
+        if self._waiting_of(self._reader, destination, offsets):
+            return True
+        groups = await self.parked(destination)
+        return any(not set(offsets).isdisjoint(group.offsets) for group in groups)
+
+    def _waiting_of(
+        self, connection: sqlite3.Connection, destination: str, offsets: Sequence[int]
+    ) -> set[int]:
+        """Return which of these events are to go to a destination, but for those parked."""
+        later = beyond_cursor(connection, destination, offsets)
+        if not later:  # by far the most: what was sent long ago
+            return set()
+        settled = self._settled_beyond(connection, destination, min(later) - 1)
+        return routed_to(connection, destination, [one for one in later if one not in settled])
 
     async def settle(self, settlement: Settlement) -> list[int]:
         """See Ledger."""
@@ -360,8 +387,8 @@ class SqliteLedger:
     ) -> int:
         """Count what is routed to a destination up to an offset, and neither settled nor parked."""
         (unread,) = connection.execute(
-            f"select count(*) from routed where offset > ? and offset <= ? and {_ROUTED_TO}",
-            (state.cursor, upto, _sent_to(state.id)),
+            f"select count(*) from routed where offset > ? and offset <= ? and {ROUTED_TO}",
+            (state.cursor, upto, sent_to(state.id)),
         ).fetchone()
         beyond = self._settled_beyond(connection, state.id, state.cursor)
         return int(unread) - sum(offset <= upto for offset in beyond)
@@ -439,11 +466,19 @@ class SqliteLedger:
         waiting = _Waiting(settlement, asyncio.get_running_loop().create_future())
 
         def write(connection: sqlite3.Connection) -> list[int]:
-            _write(connection, [waiting])
-            connection.execute(
-                "update replays set position = ?, count = ? where id = ?",
+            moved = connection.execute(
+                "update replays set position = ?, count = ? where id = ? and position < until",
                 (replay.position, replay.count, replay.id),
             )
+            if moved.rowcount:
+                _write(connection, [waiting])
             return waiting.ids
 
         return await self._writer.call(write)
+
+    async def stop_replay(self, id: int) -> bool:
+        """See Ledger."""
+        stop = "update replays set until = position where id = ? and position < until"
+        return await self._writer.call(
+            lambda connection: connection.execute(stop, (id,)).rowcount > 0
+        )

@@ -167,7 +167,7 @@ class SqliteLog:
             row = self._reader.execute(
                 "select received_at from log where offset >= ? order by offset limit 1", (middle,)
             ).fetchone()
-            if row[0] < at:
+            if row is not None and row[0] < at:
                 low = middle
             else:
                 high = middle - 1
@@ -342,4 +342,9 @@ def insert_rejections(connection: sqlite3.Connection, rejections: Sequence[Rejec
 
 
 def _head(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("select coalesce(max(offset), 0) from log").fetchone()[0])
+    """Return the newest offset there was: its event may be erased, and it is folded then."""
+    select = (
+        "select max(coalesce((select max(offset) from log), 0),"
+        " coalesce((select value from meta where key = 'position'), 0))"
+    )
+    return int(connection.execute(select).fetchone()[0])

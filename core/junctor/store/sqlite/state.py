@@ -12,6 +12,7 @@ import orjson
 
 from junctor.model.profile import Merge, Profile
 from junctor.store.port import FoldResult, IdentifierKey, Routed, StoreError
+from junctor.store.sqlite.erasing import begin_erasures
 from junctor.store.sqlite.log import Append, SqliteLog, insert_rejections
 from junctor.store.sqlite.memberships import (
     due,
@@ -203,6 +204,7 @@ class SqliteState:
             )
         subjects = [(key, *row) for key, row in commit.subjects.items() if row is not None]
         write_behavior(connection, result, subjects)
+        begin_erasures(connection, result.erasures)
         self._write_routing(connection, result.routed)
         insert_rejections(connection, result.rejections)
         notes: dict[str, int | str | None] = {"position": result.offset, **result.notes}

@@ -7,24 +7,31 @@ import sqlite3
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
-from junctor.store.port import StoreError, StoreLocked, StoreTooNew, StoreUnavailable
+from junctor.store.port import StoreError, StoreLocked, StoreTooNew
+from junctor.store.sqlite.erasing import SqliteErasures
 from junctor.store.sqlite.ledger import SqliteLedger
 from junctor.store.sqlite.log import SqliteLog
 from junctor.store.sqlite.lookup import SqliteLookup
 from junctor.store.sqlite.memberships import SqliteMemberships
+from junctor.store.sqlite.reading import Reading
 from junctor.store.sqlite.state import SqliteState, position
 from junctor.store.sqlite.writer import Writer
 
 FILE: Final = "junctor.db"
-_MIGRATIONS: Final = ("schema.sql", "schema_2.sql")
+_MIGRATIONS: Final = ("schema.sql", "schema_2.sql", "schema_3.sql")
 """One file a version, in order; the version of a store is how many it has had."""
+_MADE: Final = " made"
+"""What the lock file says once there is a store: none is made in its place if it disappears."""
 _TIDY_ROWS: Final = 1_000
 _PROBE_BYTES: Final = 262_144
 _TIDY_PIECES: Final = 100
 _TIDY_PAGES: Final = 2_000
 _MOST_REJECTIONS: Final = 100_000
+_LONG_WAL: Final = 256 * 2**20
+"""Bytes of the write-ahead log that only a reader that does not end can bring about: else what is
+in it goes over into the database after 16 MiB."""
 _NEVER: Final = 2**62
 _DAY: Final = 86_400_000
 _HISTORY: Final = (
@@ -44,7 +51,7 @@ class SqliteStore:
         folder: Path,
         lock: TextIO,
         writing: sqlite3.Connection,
-        reading: sqlite3.Connection,
+        reading: Reading,
         *,
         dedupe_window: float,
         retention_age: float,
@@ -64,6 +71,7 @@ class SqliteStore:
         self.state = SqliteState(self.writer, reading, self.log)
         self.memberships = SqliteMemberships(reading)
         self.ledger = SqliteLedger(self.writer, reading)
+        self.erasures = SqliteErasures(self.writer, reading, folder / FILE)
         self._active: frozenset[str] | None = None
 
     @classmethod
@@ -94,6 +102,7 @@ class SqliteStore:
         try:
             connections.append(writing := _connect(folder / FILE))
             _migrate(writing)
+            _sign(lock, made=True)
             connections.append(reading := _connect_reading(folder / FILE))
             return cls(
                 folder,
@@ -105,7 +114,7 @@ class SqliteStore:
                 retention_size=retention_size,
                 retention_dead=retention_dead,
             )
-        except (sqlite3.Error, StoreError) as error:
+        except (sqlite3.Error, StoreError, OSError) as error:
             for connection in connections:
                 connection.close()
             lock.close()
@@ -128,7 +137,20 @@ class SqliteStore:
 
     def problem(self) -> str:
         """See Store."""
-        return self.writer.problem
+        return self.writer.damage.what or self.writer.problem or self._reading.trouble.what
+
+    def warning(self) -> str:
+        """See Store."""
+        try:
+            size = (self._folder / f"{FILE}-wal").stat().st_size
+        except OSError:
+            return ""
+        if size < _LONG_WAL:
+            return ""
+        return (
+            f"the store is being read for long by another process, a backup or a shell; until that"
+            f" ends {FILE}-wal grows, {size >> 20} MiB by now: end it"
+        )
 
     def commits(self) -> int:
         """See Store."""
@@ -143,6 +165,8 @@ class SqliteStore:
 
     async def maintain(self, now: int) -> None:
         """See Store."""
+        self.writer.damage.round_passed()
+        self._reading.trouble.round_passed()
         for _ in range(_TIDY_PIECES):  # in pieces, so that those who write need not wait long
             if not await self.writer.call(lambda connection: self._tidy(connection, now)):
                 break
@@ -238,48 +262,53 @@ def _shrink(connection: sqlite3.Connection) -> None:
 
 
 def _own(folder: Path) -> TextIO:
+    """Return the lock file, locked: it names the owner, and says whether there is a store.
+
+    Raises:
+        StoreLocked: another process owns it.
+        StoreError: there was a store, and it is gone.
+    """
     lock = (folder / "lock").open("a+", encoding="ascii")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        owner = lock.read().strip() or "unknown"
+        owner = (lock.read().split() or ["unknown"])[0]
         lock.close()
         raise StoreLocked(
             f"the store {folder} is in use by another junctor (process {owner});"
             " stop it, or give this one a store.path of its own"
         ) from None
     lock.seek(0)
-    lock.truncate()
-    lock.write(str(os.getpid()))
-    lock.flush()
+    made, file = lock.read().endswith(_MADE), folder / FILE
+    if made and not (file.exists() and file.stat().st_size):
+        lock.close()
+        raise StoreError(
+            f"the store {file} is gone or empty: restore a backup,"
+            f" or remove {folder / 'lock'} to begin with an empty store"
+        )
+    _sign(lock, made=made)
     return lock
 
 
-class _Reading(sqlite3.Connection):
-    """Tells of a disk that can't be read as of one that can't be written: it may heal."""
-
-    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
-        try:
-            return super().execute(sql, values)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the store can't read: {error}") from None
+def _sign(lock: TextIO, *, made: bool) -> None:
+    os.ftruncate(lock.fileno(), 0)
+    os.write(lock.fileno(), f"{os.getpid()}{_MADE if made else ''}".encode("ascii"))
 
 
-def _connect(
-    file: Path, connection_type: type[sqlite3.Connection] = sqlite3.Connection
-) -> sqlite3.Connection:
+def _connect(file: Path) -> sqlite3.Connection:
+    """Return the connection that writes."""
     connection = sqlite3.connect(
-        file, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10,
-        factory=connection_type,
-    )  # fmt: skip
-    connection.execute("pragma auto_vacuum = incremental")
+        file, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10
+    )
+    if not connection.execute("pragma page_count").fetchone()[0]:
+        connection.execute("pragma auto_vacuum = incremental")  # writes, whatever it was before
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma wal_autocheckpoint = 4000")
     connection.execute("pragma journal_size_limit = 67108864")
-    connection.execute("pragma cache_size = -49152")
-    connection.execute("pragma temp_store = memory")
+    connection.execute("pragma secure_delete = fast")  # see SqliteErasures.wipe
+    _keep_in_memory(connection)
     return connection
 
 
@@ -288,10 +317,20 @@ def open_lookup(folder: Path) -> SqliteLookup:
     return SqliteLookup(partial(_connect_reading, folder / FILE))
 
 
-def _connect_reading(file: Path) -> sqlite3.Connection:
-    reading = _connect(file, _Reading)
+def _connect_reading(file: Path) -> Reading:
+    """Return a connection that reads, and writes nothing even when it is opened."""
+    reading = sqlite3.connect(
+        file, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10,
+        factory=Reading,
+    )  # fmt: skip
     reading.execute("pragma query_only = on")
+    _keep_in_memory(reading)
     return reading
+
+
+def _keep_in_memory(connection: sqlite3.Connection) -> None:
+    connection.execute("pragma cache_size = -49152")
+    connection.execute("pragma temp_store = memory")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -14,18 +14,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from junctor.store.port import StoreError, StoreUnavailable
+from junctor.store.sqlite.trouble import Trouble, is_damage, is_of_the_disk
 
 GATHER_SECONDS: Final = 0.004
 """Under load, least time between two commits, so that they gather more and sync less often."""
 
 T = TypeVar("T")
 
-_STORAGE_ERRORS: Final = frozenset(
-    {
-        sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB,
-    }
-)  # fmt: skip
 _CHUNKS: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -65,6 +60,8 @@ class Writer:
         self._closed = False
         self._commits = 0
         self.problem = ""
+        """Why the last commit failed, "" if it did not."""
+        self.damage = Trouble()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -152,8 +149,11 @@ class Writer:
                         raise  # SQLite rolled everything back: disk full, I/O error
                     connection.execute("rollback to job")
                     job.undone()
-                    failures.append((job, _as_store_error(error)))
-                    problem = problem or why_unwritable(error)
+                    failure = _as_store_error(error)
+                    failures.append((job, failure))
+                    if is_of_the_disk(error):
+                        problem = problem or str(failure)
+                        self._note_damage(error, failure)
                 else:
                     done.append(job)
                 connection.execute("release job")
@@ -167,6 +167,7 @@ class Writer:
                     connection.execute("rollback")
             failure = _as_store_error(error)
             self.problem = str(failure)
+            self._note_damage(error, failure)
             failures = [(job, failure) for job in jobs]
             done = []
             for job in jobs:
@@ -175,6 +176,10 @@ class Writer:
             self._loop.call_soon_threadsafe(_report, done, failures)
         except RuntimeError:
             return  # the loop is gone: nobody is waiting
+
+    def _note_damage(self, error: Exception, failure: StoreError) -> None:
+        if is_damage(error):
+            self.damage.meet(str(failure))
 
 
 def _report(done: list[Job], failures: list[tuple[Job, StoreError]]) -> None:
@@ -190,12 +195,6 @@ def _as_store_error(error: Exception) -> StoreError:
     return (
         error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
     )
-
-
-def why_unwritable(error: Exception) -> str:
-    """Return what is wrong with the disk, "" when the error is the job's own."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return str(_as_store_error(error)) if code & 0xFF in _STORAGE_ERRORS else ""
 
 
 class _Call(Generic[T]):

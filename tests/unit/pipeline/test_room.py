@@ -1,0 +1,68 @@
+"""Who brings events waits for a pipeline that lags, and no longer than is told."""
+
+import asyncio
+from typing import cast
+
+from junctor.model.record import Record
+from junctor.pipeline.tail import Tail
+from junctor.store.port import Appended, EventLog
+
+
+class Log:
+    """A log that appends by hand."""
+
+    def __init__(self) -> None:
+        self.head = 0
+
+    def subscribe(self, listener: object) -> None:
+        self.append_to = listener
+
+    def append(self, size: int) -> None:
+        record = Record(self.head + 1, "web", f"m-{self.head}", 1, False, b"x" * size)
+        previous, self.head = self.head, self.head + 1
+        self.append_to(Appended(previous, [record]))  # type: ignore[operator]
+
+    async def read(self, after: int, limit: int) -> list[Record]:
+        return [Record(n, "web", f"m-{n}", 1, False, b"x") for n in range(after + 1, self.head + 1)]
+
+
+def tail(log: Log, most: int = 1_000, enough: int = 100) -> Tail:
+    return Tail(cast(EventLog, log), most, enough)
+
+
+async def test_there_is_room_until_enough_waits() -> None:
+    log = Log()
+    it = tail(log)
+    log.append(100)
+    assert await it.room(0)
+    log.append(1)
+    assert not await it.room(0)
+
+
+async def test_who_waits_goes_on_as_soon_as_the_fold_has_taken_what_waited() -> None:
+    log = Log()
+    it = tail(log)
+    log.append(200)
+    waiting = asyncio.create_task(it.room(60))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await it.next(0, 10)
+    assert await waiting
+
+
+async def test_a_fold_that_reads_the_log_gives_room_as_well() -> None:
+    log = Log()
+    it = tail(log, most=300)
+    log.append(200)
+    log.append(200)  # too much for the memory: now the log has it
+    waiting = asyncio.create_task(it.room(60))
+    assert [record.offset for record in await it.next(0, 10)] == [1, 2]
+    assert await waiting
+
+
+async def test_records_that_must_be_read_again_do_not_keep_others_out() -> None:
+    log = Log()
+    it = tail(log)
+    log.append(200)
+    it.forget()
+    assert await it.room(0)
