@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,8 @@ async def test_a_connector_that_takes_its_process_with_it_harms_no_other_for_lon
         config = 'plugins = ["odd.py"]\n' + config_text(odd + sink + everything_to("odd", "sink"))
         async with working(tmp_path, config) as running:
             die = track(messageId="die", userId="a", properties={"fail": "die"})
-            assert await fresh(running, die) == 200
+            with suppress(httpx.HTTPError):  # it may end before it has answered
+                await fresh(running, die)
             await until(lambda: running.hub._workers.running == 0)
             await at_work(running)
             assert await fresh(running, track(messageId="m-2", userId="b")) == 200

@@ -1,6 +1,6 @@
 """What a source brought is made durable, counted, and told to whoever watches."""
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -48,6 +48,21 @@ class Keeper(Protocol):
         ...
 
 
+class Room(Protocol):
+    """The pipeline, where events wait that are not folded yet; see pipeline/tail.py."""
+
+    bytes: int
+    """How much waits."""
+
+    async def room(self, size: int, patience: float) -> bool:
+        """Wait until so many bytes may come, for so many seconds; return whether they may."""
+        ...
+
+    def come(self, size: int) -> None:
+        """Be told that what had room is in the log, or will never be."""
+        ...
+
+
 class LogKeeper:
     """Keeps events in the log."""
 
@@ -57,21 +72,19 @@ class LogKeeper:
         *,
         metrics: Metrics,
         live: LiveStream,
-        backlog: Callable[[], int],
-        room: Callable[[float], Awaitable[bool]],
+        room: Room,
     ) -> None:
-        """Append to `log`.
-
-        `backlog` returns the bytes that wait for the fold; `room` waits so many seconds until they
-        are few, and returns whether they are.
-        """
+        """Append to `log` as soon as there is `room`."""
         self._log = log
         self._metrics = metrics
         self._live = live
         self._room = room
-        self.backlog = backlog
         self.suppressed: set[str] = set()
         """User ids whose events are answered 200, counted and not stored."""
+
+    def backlog(self) -> int:
+        """See Keeper."""
+        return self._room.bytes
 
     async def keep(self, brought: Brought) -> None:
         """See Keeper."""
@@ -79,9 +92,7 @@ class LogKeeper:
         if self.suppressed:
             records, suppressed = leave_out(self.suppressed, records)
             self._metrics.ingested(source, "suppressed", suppressed)
-        if not await self._room(_PATIENCE):
-            raise Overloaded("the pipeline lags behind; send again")
-        duplicates = await self._log.append(records, rejections) if records or rejections else 0
+        duplicates = await self._append(records, rejections) if records or rejections else 0
         self._metrics.ingested(source, "accepted", len(records) - duplicates)
         self._metrics.ingested(source, "duplicate", duplicates)
         self._metrics.ingested(source, "rejected", len(rejections))
@@ -91,6 +102,15 @@ class LogKeeper:
                 "rejected": len(rejections),
             }  # fmt: skip
             self._live.publish("ingest", notice)
+
+    async def _append(self, records: Sequence[NewRecord], rejections: Sequence[Rejection]) -> int:
+        size = sum([len(record.json) for record in records])
+        if not await self._room.room(size, _PATIENCE):
+            raise Overloaded("the pipeline lags behind; send again")
+        try:
+            return await self._log.append(records, rejections)
+        finally:
+            self._room.come(size)
 
 
 def leave_out(

@@ -35,7 +35,8 @@ Fired = dict[tuple[str, int], Emission]
 class LogKind:
     """The newest events of some patterns: `[[at, rank, name, properties as JSON text], …]`.
 
-    `size` is for how long they are kept, in milliseconds.
+    `size` is for how long they are kept, in milliseconds. Of those that do not fit any more only
+    the length of the text stays: what is older does not fit either, whenever it comes.
     """
 
     patterns: tuple[Pattern, ...]
@@ -62,16 +63,26 @@ class LogKind:
 
     def _bounded(self, entries: list[list[Any]]) -> list[list[Any]]:
         """Return the newest entries, each once, in order: what lies within the time and fits."""
-        by_place = {(entry[0], entry[1]): entry for entry in entries}
+        by_place: dict[tuple[int, int], list[Any]] = {}
+        for entry in entries:
+            known = by_place.setdefault((entry[0], entry[1]), entry)
+            if _is_told(known) and not _is_told(entry):
+                by_place[entry[0], entry[1]] = entry
         ordered = [by_place[place] for place in sorted(by_place)]
         since, room = ordered[-1][0] - self.size, MOST_BYTES
         kept: list[list[Any]] = []
         for entry in reversed(ordered[-MOST_EVENTS:]):
-            room -= len(entry[3])
-            if entry[0] < since or room < 0:
+            if entry[0] < since:
                 break
-            kept.append(entry)
+            length = len(entry[3]) if _is_told(entry) else entry[3]
+            room -= length
+            kept.append(entry if room >= 0 else [*entry[:3], length])
         return kept[::-1]
+
+
+def _is_told(entry: list[Any]) -> bool:
+    """Whether an entry has its properties, and not only their length."""
+    return isinstance(entry[3], str)
 
 
 def _text(properties: Any) -> str:
@@ -106,6 +117,7 @@ class FunctionSignal:
         """
         if not state or self.function is None:
             return {}
+        state = [entry for entry in state if _is_told(entry)]
         start = 0 if since is None else bisect_left(state, [*since])
         if start == len(state):
             return {}

@@ -68,13 +68,12 @@ class Function:
         if self.late >= MOST_LATE:
             return None
         try:
-            self._since = self.clock()
-            returned = self.call(person, event)
-            self._since = None
+            returned = self._called(person, event)
             if not returned:
                 return None
             return _checked(returned) if isinstance(returned, Mapping) else {}
         except (Exception, SystemExit, TookTooLong) as error:
+            self._since = None  # if it was ended in the last moment
             self.failures += 1
             self.failure = self._blamed(error)
             if isinstance(error, TookTooLong):
@@ -82,7 +81,12 @@ class Function:
                 if self.late == MOST_LATE:
                     self.failure += "; it is not called any more"
             return None
-        finally:
+
+    def _called(self, person: Person, event: Occurrence) -> object:
+        self._since = self.clock()
+        try:
+            return self.call(person, event)
+        finally:  # from here on it is our own time, however long it took
             self._since = None
 
     def end_if_late(self) -> None:

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from junctor.sdk.context import Clock
 
 _FIRST_WAIT: Final = 0.5
-_LONGEST_WAIT: Final = 30.0
+_LONGEST_WAIT: Final = 5.0
 """Seconds before it is started again, doubled with each time that it ends early."""
 _LONG_LIFE: Final = 60.0
 """Seconds after which an end is no longer early."""

@@ -140,9 +140,8 @@ class Hub:
         self._tail = Tail(self.store.log)
         self._tail.head = await self.store.log.head()
         self._keeper = LogKeeper(
-            self.store.log, metrics=self.metrics, live=self.live,
-            backlog=lambda: self._tail.bytes, room=self._tail.room,
-        )  # fmt: skip
+            self.store.log, metrics=self.metrics, live=self.live, room=self._tail
+        )
         self._keeper.suppressed |= (await self.store.log.suppressed()).keys()
         self._workers = Workers(
             self._worker_count, self._keeper, self.metrics.request,

@@ -30,8 +30,8 @@ class Tail:
         self._commits: deque[Appended] = deque()
         self.bytes = 0
         self._more = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._coming = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.head = 0
         log.subscribe(self._appended)
 
@@ -42,30 +42,46 @@ class Tail:
         if self.bytes > self._most_bytes:
             self._commits.clear()
             self.bytes = 0
-        if self.bytes > self._enough_bytes:
-            self._room.clear()
         self._more.set()
 
-    async def room(self, patience: float) -> bool:
-        """Wait until little waits for the fold, at most `patience` seconds; return whether it does.
+    async def room(self, size: int, patience: float) -> bool:
+        """Wait until `size` bytes may come, at most `patience` seconds; return whether they may.
 
-        Who brings events waits here: what is accepted and not folded is delivered late, and a fold
-        that lags far reads the log, which makes it slower still.
+        Who brings events waits here, in the order of coming, and has room from then on until it
+        has `come`: what is accepted and not folded is delivered late, and a fold that lags far
+        reads the log, which makes it slower still.
         """
-        if self._room.is_set():
-            return True
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, waiting))
+        self._let_in()
         try:
-            async with asyncio.timeout(patience):
-                await self._room.wait()
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait([waiting], timeout=patience)
+        except asyncio.CancelledError:
+            if not waiting.cancel():
+                self.come(size)
+            raise
+        return not waiting.cancel()
+
+    def come(self, size: int) -> None:
+        """Be told that what had room is in the log, or will never be."""
+        self._coming -= size
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            size, waiting = self._waiting[0]
+            if not waiting.done():
+                if self.bytes + self._coming > self._enough_bytes:
+                    return
+                self._coming += size
+                waiting.set_result(None)
+            self._waiting.popleft()
 
     def forget(self) -> None:
         """Drop what is in memory: records that were taken must be read again."""
         self._commits.clear()
         self.bytes = 0
-        self._room.set()
+        self._let_in()
 
     async def next(self, position: int, limit: int) -> list[Record]:
         """Return at least one record after `position`, about `limit` at most; wait for it."""
@@ -91,7 +107,7 @@ class Tail:
             records += [r for r in appended.records if r.offset > position]
             position = records[-1].offset
         if self.bytes <= self._enough_bytes:
-            self._room.set()
+            self._let_in()
         return records
 
 

@@ -174,6 +174,23 @@ def test_a_call_that_takes_too_long_is_ended_and_the_third_was_the_last() -> Non
     assert "not called any more" in looking.failure
 
 
+def test_an_alarm_in_the_hub_s_own_work_behind_a_call_ends_nothing() -> None:
+    now = [0.0]
+
+    def slow(_: Person, __: Occurrence) -> object:
+        now[0] += 60  # it raises by itself, and late
+        raise RuntimeError
+
+    class Alarmed(Function):
+        def _blamed(self, error: BaseException) -> str:
+            self.end_if_late()
+            return super()._blamed(error)
+
+    function = Alarmed("slow", "1", slow, clock=lambda: now[0])
+    assert function.properties(Person(), Occurrence("x", datetime.now(UTC))) is None
+    assert function.failures == 1
+
+
 def test_a_failure_does_not_tell_what_it_is_about() -> None:
     def personal(person: Person, event: Occurrence) -> bool:
         raise ValueError(person.traits["email"])
