@@ -1,12 +1,16 @@
 """A person is erased: here for good, and told to destinations that can delete."""
 
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import pytest
 
+from junctor.host.hub import Hub
+from junctor.model.erasure import Erasure
+from junctor.store.erasures import Traces
 from junctor.testkit import answers
 from tests.support.client import HubClient, until
 from tests.support.events import track
@@ -16,6 +20,7 @@ from tests.support.hub import (
     RunningHub,
     config_text,
     everything_to,
+    load,
     running_hub,
     webhook,
 )
@@ -95,6 +100,9 @@ async def test_an_erased_person_is_nowhere_in_the_store_and_destinations_are_tol
                 "p-1", 3, 30, 1,
             )  # fmt: skip
             assert dry["destinations"] == ["crm"]
+            assert dry["known_by"] == {
+                "user_id": ["u-ada"], "anonymous_id": ["anon-ada"], "email": [ADA],
+            }  # fmt: skip
             asked = await ask(running, "email", ADA.upper())
             told = await staged(running, asked["id"], "done")
             assert (told["events"], told["rejections"], told["waits_for"]) == (30, 1, [])
@@ -148,7 +156,7 @@ async def test_what_waits_for_a_destination_is_filtered_and_the_delete_is_not(
             assert [ledger[name]["pending"] for name in names] == [2, 0, 2], "bob and the delete"
             assert ledger["refuses"]["dead"] == 6, "they still count"
             assert b"m-ada" not in on_the_disk(tmp_path)
-            running.hub._erasing._told_at = 0.0
+            running.hub._erasing._waits.clear()
             await running.hub._erasing.step()
             assert (await client.get(f"/api/erasures/{asked['id']}"))["stage"] == "telling"
             receiver.always("/down", answers.OK)
@@ -162,6 +170,83 @@ async def test_what_waits_for_a_destination_is_filtered_and_the_delete_is_not(
         taken = sent(receiver, f"/{name}")
         assert sorted(str(event["userId"]) for event in taken) == ["u-ada", "u-bob"], name
         assert {event["type"] for event in taken} == {"delete", "track"}
+
+
+@pytest.mark.case(16)
+async def test_why_a_destination_is_paused_names_no_erased_person(tmp_path: Path) -> None:
+    def refuses(request: Any) -> answers.Answer:
+        return answers.json({"error": f"no access for {request.events[0]['messageId']}"}, 401)
+
+    async with receiving() as receiver:
+        receiver.judge("/crm", refuses)
+        config = config_text(webhook("crm", receiver.address + "/crm") + everything_to("crm"))
+        async with running_hub(tmp_path, config) as running:
+            client = running.client
+            assert (await client.batch([of_ada(1)], WRITE_KEY)).status == 200
+
+            async def paused() -> bool:
+                return bool((await client.get("/api/status"))["destinations"]["crm"]["paused"])
+
+            await until(paused)
+            assert b"m-ada" in orjson.dumps(await client.get("/api/status"))
+            asked = await ask(running, "user_id", "u-ada")
+            await staged(running, asked["id"], "telling")
+            assert b"m-ada" not in on_the_disk(tmp_path)
+            status = await client.get("/api/status")
+            assert b"m-ada" not in orjson.dumps(status)
+            assert "authentication_failed" in orjson.dumps(status["destinations"]["crm"]).decode()
+        async with running_hub(tmp_path, config) as running:
+            receiver.always("/crm", answers.OK)
+            await running.hub.operations.resume("crm")
+            await staged(running, asked["id"], "done")
+            assert_nothing_left(tmp_path)
+
+
+@pytest.mark.case(16)
+async def test_a_replay_sends_nothing_of_who_is_just_being_erased(tmp_path: Path) -> None:
+    """It is asked for when all that waited is withdrawn, and nothing is removed yet."""
+    async with receiving() as receiver:
+        config = config_text(webhook("crm", receiver.address + "/crm") + everything_to("crm"))
+        async with running_hub(tmp_path, config) as running:
+            client, hub = running.client, running.hub
+            events = [*(of_ada(number) for number in range(10)), track(userId="u-bob")]
+            assert (await client.batch(events, WRITE_KEY)).status == 200
+            await client.settled()
+            usual = hub.store.erasures.traces
+
+            async def later(erasure: Erasure, offsets: Sequence[int]) -> Traces:
+                if not erasure.erased_at:
+                    await hub._dispatcher.open_replay("crm", 0, offsets[-1] + 1)
+                    await until(lambda: waits_or_is_over(hub))
+                return await usual(erasure, offsets)
+
+            hub.store.erasures.traces = later  # type: ignore[method-assign]
+            asked = await ask(running, "user_id", "u-ada")
+            await staged(running, asked["id"], "done")
+            await until(lambda: over(hub))
+            assert (await client.settled())["crm"]["delivered"] == 13
+            assert_nothing_left(tmp_path)
+    assert [str(event["userId"]) for event in sent(receiver, "/crm")].count("u-bob") == 2
+
+
+async def over(hub: Hub) -> bool:
+    return not await hub.store.ledger.replays()
+
+
+async def waits_or_is_over(hub: Hub) -> bool:
+    """Whether a replay stands still, or, where nothing holds it, has sent all."""
+    return bool(hub._putting_back._waiters) or await over(hub)  # type: ignore[attr-defined]
+
+
+@pytest.mark.case(16)
+async def test_a_reload_in_the_middle_lets_nothing_be_sent_again(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        config = config_text(webhook("crm", receiver.address + "/crm") + everything_to("crm"))
+        async with running_hub(tmp_path, config) as running:
+            hub, before = running.hub, running.hub._dispatcher
+            await hub.reload(load(tmp_path, config.replace("batch = false", "batch = true")))
+            assert hub._dispatcher is not before
+            assert hub._dispatcher.putting_back is before.putting_back
 
 
 def sole_type(events: list[dict[str, Any]]) -> str:
@@ -212,7 +297,8 @@ async def test_a_restart_in_the_middle_takes_an_erasure_up_again(tmp_path: Path)
 
 
 async def broken(running: RunningHub) -> bool:
-    return "erasing broke" in running.hub.operations.problem()
+    assert running.hub.operations.problem() == "", "events are taken and sent"
+    return "broke (RuntimeError)" in running.hub.operations.warning()
 
 
 HOOK: Final = """
@@ -291,7 +377,13 @@ async def test_who_can_not_delete_is_told_that_the_person_left_the_audience(
             client = running.client
             assert (await client.batch([of_ada(1)], WRITE_KEY)).status == 200
             await client.settled()
+            await running.hub.operations.pause("list", "")
             asked = await ask(running, "user_id", "u-ada")
+            await staged(running, asked["id"], "telling")
+            await until(lambda: idle(client, "crm"))
+            told = await client.get(f"/api/erasures/{asked['id']}")
+            assert (told["stage"], told["waits_for"]) == ("telling", ["list"])
+            await running.hub.operations.resume("list")
             await staged(running, asked["id"], "done")
             assert_nothing_left(tmp_path)
             ledger = await client.settled()
@@ -331,6 +423,10 @@ async def test_who_comes_again_is_somebody_new_and_who_is_suppressed_does_not_co
             await running.hub.operations.suppress(["u-ada"], suppressed=False)
             assert (await client.batch([of_ada(5)], WRITE_KEY)).status == 200
             assert await client.stored() == accepted + 1
+
+
+async def idle(client: HubClient, id: str) -> bool:
+    return not (await client.ledger())[id]["pending"]
 
 
 async def known_again(client: HubClient) -> bool:

@@ -1,7 +1,7 @@
 """What an operator may ask and do about people who are to be forgotten, as plain data."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 
 import orjson
@@ -35,17 +35,19 @@ class ErasureOperations:
         store: Store,
         identifiers: Callable[[], Identifiers],
         deleting: Callable[[], Sequence[str]],
+        configured: Callable[[], Collection[str]],
         suppress: Suppress,
         clock: Clock,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """Work on `store`; `deleting` are the destinations that take a delete.
+        """Work on `store`; of the `configured` destinations those `deleting` take a delete.
 
         `suppress` keeps these users out from now on; `new_id` names the event.
         """
         self._store = store
         self._identifiers = identifiers
         self._deleting = deleting
+        self._configured = configured
         self._suppress = suppress
         self._clock = clock
         self._new_id = new_id
@@ -118,11 +120,14 @@ class ErasureOperations:
         }
 
     async def _waits_for(self, erasure: Erasure) -> list[str]:
-        """Return the destinations that are still to be told."""
+        """Return the destinations that are still to be told, of the delete or of exits."""
         if erasure.done_at:
             return []
+        offsets: Sequence[int] = [erasure.offset]
+        if erasure.erased_at:
+            offsets = await self._store.erasures.telling(erasure)
         waiting_for = self._store.ledger.waiting_for
-        return [id for id in self._deleting() if await waiting_for(id, [erasure.offset])]
+        return [id for id in self._configured() if await waiting_for(id, offsets)]
 
     def _key(self, kind: str, value: str) -> IdentifierKey:
         identifiers = self._identifiers()
@@ -150,6 +155,7 @@ class ErasureOperations:
         traces = await self._store.erasures.traces(erasure, offsets)
         return {
             "identifiers": len(pairs) if profile.id else 0,
+            "known_by": profile.identifiers if profile.id else {},
             "events": len(offsets),
             "dead_letters": len(traces.letters),
             "rejections": len(traces.rejections),

@@ -11,8 +11,8 @@ from junctor.store.port import EventLog
 from junctor.telemetry.live import LiveStream
 from junctor.telemetry.metrics import Metrics
 
-_PATIENCE: Final = 5.0
-"""Seconds that a request waits for a pipeline that lags; SDKs wait at least as long."""
+_PATIENCE: Final = 3.0
+"""Seconds that a request waits for a pipeline that lags; clients wait longer for the answer."""
 
 
 class Overloaded(SourceError):
@@ -89,10 +89,16 @@ class LogKeeper:
     async def keep(self, brought: Brought) -> None:
         """See Keeper."""
         source, records, rejections = brought.source, brought.records, brought.rejections
-        if self.suppressed:
-            records, suppressed = leave_out(self.suppressed, records)
-            self._metrics.ingested(source, "suppressed", suppressed)
-        duplicates = await self._append(records, rejections) if records or rejections else 0
+        size = sum([len(record.json) for record in records])
+        if not await self._room.room(size, _PATIENCE):
+            raise Overloaded("the pipeline lags behind; send again")
+        try:
+            if self.suppressed:  # whoever is by now
+                records, suppressed = leave_out(self.suppressed, records)
+                self._metrics.ingested(source, "suppressed", suppressed)
+            duplicates = await self._log.append(records, rejections) if records or rejections else 0
+        finally:
+            self._room.come(size)
         self._metrics.ingested(source, "accepted", len(records) - duplicates)
         self._metrics.ingested(source, "duplicate", duplicates)
         self._metrics.ingested(source, "rejected", len(rejections))
@@ -102,15 +108,6 @@ class LogKeeper:
                 "rejected": len(rejections),
             }  # fmt: skip
             self._live.publish("ingest", notice)
-
-    async def _append(self, records: Sequence[NewRecord], rejections: Sequence[Rejection]) -> int:
-        size = sum([len(record.json) for record in records])
-        if not await self._room.room(size, _PATIENCE):
-            raise Overloaded("the pipeline lags behind; send again")
-        try:
-            return await self._log.append(records, rejections)
-        finally:
-            self._room.come(size)
 
 
 def leave_out(

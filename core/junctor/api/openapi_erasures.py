@@ -34,6 +34,11 @@ _FOUND: Final[dict[str, Schema]] = {
     "dead_letters": COUNT,
     "rejections": COUNT,
 }
+_KNOWN_BY: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": list_of(TEXT),
+    "description": "The identifiers, by kind.",
+}
 _ASKED: Final[dict[str, Schema]] = {
     "profile": {**MAYBE_TEXT, "description": "null: nobody is known by it."},
     "suppressed": {**list_of(TEXT), "description": "User ids that are taken in no more."},
@@ -51,7 +56,7 @@ ERASURE_SCHEMAS: Final[dict[str, Schema]] = {
             "done_at": {**_MAYBE_TIME, "description": "When the delete itself was gone."},
             **_FOUND,
             "waits_for": {
-                **list_of(TEXT), "description": "Destinations that have not got the delete yet.",
+                **list_of(TEXT), "description": "Destinations that are still to be told.",
             },
         },
         ["asked_at", "erased_at", "done_at", *_FOUND, "waits_for"],
@@ -79,7 +84,7 @@ ERASURE_PATHS: Final[dict[str, Any]] = {
             {
                 "200": json_answer(
                     "A dry run: what would be erased.",
-                    object_of({**_ASKED, "identifiers": COUNT, **_FOUND}),
+                    object_of({**_ASKED, "identifiers": COUNT, "known_by": _KNOWN_BY, **_FOUND}),
                 ),
                 "202": json_answer(
                     "It has begun.", object_of({**_ASKED, "id": NUMBER, "stage": _STAGE})

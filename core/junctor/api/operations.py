@@ -35,6 +35,7 @@ class Operations:
         sources: Callable[[], Sequence[str]],
         suppressed: set[str] | None = None,
         broken: Callable[[], str] = lambda: "",
+        warned: Callable[[], str] = lambda: "",
         figures: Callable[[Profile, int], Figures] | None = None,
         audiences: Callable[[], Mapping[str, Any]] | None = None,
         workers: Callable[[], tuple[int, int]] = lambda: (0, 0),
@@ -42,8 +43,9 @@ class Operations:
         """Work on `store`; `dispatcher` is None when no daemon runs.
 
         `suppressed` are the user ids that ingest leaves out. `broken` returns which part of the
-        hub ended by a fault of its own, or "". `figures` returns attributes and scores of a person
-        at a time, `audiences` how far audiences are, `workers` how many there are to be and are.
+        hub ended by a fault of its own, or "", `warned` what else is worth a warning. `figures`
+        returns attributes and scores of a person at a time, `audiences` how far audiences are,
+        `workers` how many there are to be and are.
         """
         self._store = store
         self._dispatcher = dispatcher
@@ -51,6 +53,7 @@ class Operations:
         self._sources = sources
         self._suppressed = set() if suppressed is None else suppressed
         self._broken = broken
+        self._warned = warned
         self._figures = figures
         self._audiences = audiences
         self._workers = workers
@@ -63,7 +66,7 @@ class Operations:
 
     def warning(self) -> str:
         """Return what will become a problem if nobody looks after it, "" if nothing will."""
-        return self._store.warning()
+        return self._store.warning() or self._warned()
 
     async def ledger(self) -> dict[str, Any]:
         """Return the ledger of every destination; `balanced` says whether the sums agree."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = ("admin", "store")
 _TIMEOUT: Final = 30.0
+_SEARCH: Final = 600.0
+"""Seconds that reading through the log for a person may take."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _START: Final = "start it with `junctor run`"
 
@@ -235,7 +237,8 @@ class Daemon:
     ) -> dict[str, Any]:
         """Forget a person, or only say what that would be."""
         body = given(kind=kind, value=value, suppress=suppress, dry_run=dry_run)
-        return self.ask("POST", "/api/erasures", body=body)
+        timeout = _SEARCH if dry_run else _TIMEOUT
+        return self.ask("POST", "/api/erasures", body=body, timeout=timeout)
 
     async def erasure(self, id: int) -> dict[str, Any]:
         """Return how far an erasure is."""

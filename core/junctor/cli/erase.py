@@ -74,6 +74,7 @@ def _show_found(found: dict[str, Any]) -> None:
     show.facts(
         {
             "profile": found["profile"],
+            **{f"known by {kind}": ", ".join(values) for kind, values in found["known_by"].items()},
             **{name: found[name] for name in ("identifiers", "events", "dead_letters")},
             "rejections": found["rejections"],
             "told to delete": ", ".join(found["destinations"]) or "no destination",

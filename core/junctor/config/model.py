@@ -237,7 +237,7 @@ class Runtime(Section):
 
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = "auto"
     """Processes beside the hub's own that read and check what comes in and build and send what goes
-    out. 0: the hub does it itself. auto: one less than there are CPUs, at most 4."""
+    out. 0: the hub does it itself. auto: one for each processor beyond two, at most 4."""
 
 
 class Config(Section):

@@ -29,6 +29,10 @@ class ConnectorBug(DeliveryError):
     """Where it came from, innermost first; see telemetry.log.place_of."""
 
 
+class CallLost(DestinationUnavailable):
+    """The process that made the call ended meanwhile: that says nothing of the destination."""
+
+
 Mask = Callable[[str], str]
 
 
@@ -156,8 +160,8 @@ async def _call(
         error = bug_of(raised)  # a task of the connector's own was canceled, not this one
     except Exception as raised:
         error = bug_of(raised)
-    if isinstance(error, PartialFailure) and not _makes_sense(error, len(events)):
-        error = ConnectorBug("PartialFailure does not give items of the batch an error each")
+    if isinstance(error, PartialFailure):
+        error = sensible(error, len(events))
     if error is not None:
         for one in (error, *(error.errors.values() if isinstance(error, PartialFailure) else ())):
             one.message = mask(str(one.message))  # a vendor may repeat the key it was sent
@@ -174,11 +178,14 @@ def bug_of(raised: BaseException) -> ConnectorBug:
     return error
 
 
-def _makes_sense(failure: PartialFailure, events: int) -> bool:
-    return failure.errors.keys() <= set(range(events)) and all(
+def sensible(failure: PartialFailure, events: int) -> DeliveryError:
+    """Return the failure of a call with so many events, or what it is if it makes no sense."""
+    if failure.errors.keys() <= set(range(events)) and all(
         isinstance(error, DeliveryError) and not isinstance(error, PartialFailure)
         for error in failure.errors.values()
-    )
+    ):
+        return failure
+    return ConnectorBug("PartialFailure does not give items of the batch an error each")
 
 
 def _sort(

@@ -1,7 +1,7 @@
 """All destinations: starting and stopping them, handing them batches, replays."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -54,8 +54,12 @@ class Dispatcher:
         metrics: Metrics,
         live: LiveStream,
         logger: FilteringBoundLogger,
+        putting_back: asyncio.Lock | None = None,
     ) -> None:
-        """Prepare; `start` begins."""
+        """Prepare; `start` begins.
+
+        `putting_back` is shared by all that follow each other in a hub.
+        """
         self._store = store
         self._reread = reread
         self._clock = clock
@@ -66,7 +70,8 @@ class Dispatcher:
         self.workers: dict[str, DestinationWorker] = {}
         self._replaying: asyncio.Task[None] | None = None
         self._more_replays = asyncio.Event()
-        self._replaying_dead = asyncio.Lock()
+        self.putting_back = putting_back or asyncio.Lock()
+        """Held while events are read that are to be sent again, until workers have them."""
 
     async def start(self, destinations: Mapping[str, Configured], folded: int) -> None:
         """Start a worker for each destination; `folded` is the offset folded so far."""
@@ -121,19 +126,30 @@ class Dispatcher:
         for worker in self.workers.values():
             worker.more(batch.last)
 
-    async def withdraw(self, offsets: Sequence[int]) -> bool:
+    async def withdraw(
+        self, offsets: Sequence[int], only: Collection[str] | None = None
+    ) -> set[str]:
         """Let what waits of these events anywhere count as filtered; see DestinationWorker.
 
-        No destination may be starting meanwhile.
+        Return the destinations that have some in flight: they are to be asked again, as `only`. No
+        destination may be starting meanwhile, and who wants it to stay so is `putting_back`.
         """
         self._recent.forget(offsets)
-        now, all = round(self._clock.now() * 1000), True
+        now, flying = round(self._clock.now() * 1000), set()
         for state in await self._store.ledger.destinations():
-            if (worker := self.workers.get(state.id)) is not None:
-                all = await worker.withdraw(offsets) and all
-            else:
+            if only is not None and state.id not in only:
+                continue
+            if (worker := self.workers.get(state.id)) is None:
                 await self._store.ledger.withdraw(state.id, offsets, now)
-        return all
+            elif not await worker.withdraw(offsets):
+                flying.add(state.id)
+        return flying
+
+    def hush(self, destinations: Collection[str]) -> None:
+        """Forget what these destinations said last, but for its code; the store has to as well."""
+        for id in destinations:
+            if (worker := self.workers.get(id)) is not None:
+                worker.hush()
 
     async def stop(self, grace: float) -> None:
         """Stop all workers; calls in flight get `grace` seconds."""
@@ -168,7 +184,7 @@ class Dispatcher:
 
     async def replay_dead(self, ids: Sequence[int]) -> int:
         """Try dead letters again; return how many. They keep their order."""
-        async with self._replaying_dead:  # a letter goes out once, however often it is asked for
+        async with self.putting_back:  # a letter goes out once, however often it is asked for
             return await self._replay_dead(ids)
 
     async def _replay_dead(self, ids: Sequence[int]) -> int:
@@ -198,7 +214,8 @@ class Dispatcher:
                 for replay in replays:
                     worker = self.workers.get(replay.destination)
                     if worker is not None and not self._is_full(worker):
-                        await self._advance(replay, worker)
+                        async with self.putting_back:
+                            await self._advance(replay, worker)
                         moved = True
             except Exception as error:  # the next round may do better
                 self._logger.error("replay broke", exc_info=error)

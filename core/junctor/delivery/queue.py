@@ -217,6 +217,11 @@ class DeliveryQueue:
         group.parked.offsets, group.parked.message = rest, ""
         self._offer(group)
 
+    def hush(self) -> None:
+        """Forget what was said of what waits, but for its code."""
+        for group in self._groups.values():
+            group.parked.message = ""
+
     def next_due(self) -> int | None:
         """Return when the next group is due, epoch milliseconds."""
         self._drop_stale()

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from junctor.config.model import Delivery
 from junctor.delivery.backoff import Backoff
 from junctor.delivery.breaker import Breaker
-from junctor.delivery.call import ConnectorBug, Result
+from junctor.delivery.call import CallLost, ConnectorBug, Result
 from junctor.delivery.rate import RateLimit
 from junctor.delivery.settle import message_of
 from junctor.model.delivery import DestinationState
@@ -61,6 +61,7 @@ class Standing:
         self.state = replace(state, hold_until=min(state.hold_until, latest))
         self.trouble = ""
         """What the last call failed with, "" when it did not."""
+        self._trouble_code = ""
         self.running_since = 0
         """When the last pause ended: time spent paused burns no event."""
         self._clock = clock
@@ -143,6 +144,12 @@ class Standing:
         self.state = replace(self.state, hold_until=0)
         self.breaker.succeeded()
 
+    def hush(self) -> None:
+        """Forget what the destination said, but for its code."""
+        self.trouble = self._trouble_code
+        if self.state.paused_code:
+            self.state = replace(self.state, paused=self.state.paused_code)
+
     def shift(self, milliseconds: int) -> None:
         """Move the hold: somebody set the wall clock by so much."""
         if self.state.hold_until:
@@ -166,12 +173,13 @@ class Standing:
             self.breaker.inconclusive()
             return Lesson()
         error = result.error
+        self._trouble_code = error.code if error is not None else ""
         self.trouble = message_of(error) or error.code if error is not None else ""
         if isinstance(error, RateLimited):
             return self._hold(error, now)
         if error is not None and error.disposition is Disposition.PAUSE:
             return self._refused(error)
-        if isinstance(error, ConnectorBug):
+        if isinstance(error, ConnectorBug | CallLost):
             self.breaker.inconclusive()
             return Lesson()
         if error is not None and not result.delivered:

@@ -242,6 +242,11 @@ class DestinationWorker:
         self._wake.set()
         return not flying
 
+    def hush(self) -> None:
+        """Forget what the destination said last, but for its code."""
+        self.standing.hush()
+        self.queue.hush()
+
     # -- the loop --------------------------------------------------------------------------------
 
     async def _run(self) -> None:

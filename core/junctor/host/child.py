@@ -50,6 +50,8 @@ async def keep_running(
             await live()
         except OSError as error:
             logger.error(f"{what} can't be started", error=str(error))
+        except Exception as error:  # whatever it is, there must be another one
+            logger.error(f"{what} can't be started", exc_info=error)
         if clock.monotonic() - began > _LONG_LIFE:
             wait = _FIRST_WAIT
         await clock.sleep(wait)

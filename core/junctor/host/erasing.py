@@ -5,7 +5,7 @@ is the store knows. The order matters: what is still to be sent is withdrawn fir
 become a dead letter behind the search.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,16 +16,24 @@ from junctor.delivery.dispatch import Dispatcher
 from junctor.host.folding import Folding
 from junctor.model.erasure import Erasure
 from junctor.sdk.context import Clock
+from junctor.store.erasures import pieces
 from junctor.store.port import Store, StoreError
 
 _LOOK: Final = 0.25
 """Seconds between two looks for people to forget."""
-_IN_FLIGHT: Final = 0.05
+_IN_FLIGHT: Final = 0.5
 """Seconds until what was in flight is looked at again."""
 _TELLING: Final = 2.0
-"""Seconds between two looks whether destinations have been told."""
+"""Seconds until it is looked again whether destinations have been told; then twice as many."""
 _RETRY: Final = 1.0
-_PIECE: Final = 500
+"""Seconds until what failed is tried again; then twice as many."""
+_LONGEST: Final = 30.0
+_WIPING: Final = 1.0
+"""Seconds between two tries to overwrite what was removed."""
+_IN_THE_WAY: Final = 5.0
+"""Seconds of reading after which somebody who reads is worth a warning."""
+_TOGETHER: Final = 20
+"""Most erasures that are overwritten together: what is before that is done again at a restart."""
 
 
 class Erasing:
@@ -51,9 +59,27 @@ class Erasing:
         self._folding = folding
         self._clock = clock
         self._logger = logger
-        self._told_at = 0.0
-        self.broken = ""
-        """Why people wait for being forgotten, "" if none does for a fault."""
+        self._waits: dict[int, tuple[float, float]] = {}
+        """For how long an erasure waits, and until when, in monotonic seconds."""
+        self._removed: set[int] = set()
+        """Erasures of which what was removed is not overwritten yet."""
+        self._wipe_at = 0.0
+        self._in_the_way_since: float | None = None
+        self._faults: dict[int, str] = {}
+        """What is wrong with an erasure, and under 0 with all."""
+
+    @property
+    def warning(self) -> str:
+        """Why people wait for being forgotten, "" if none does for a fault or for who reads."""
+        if self._faults:
+            return next(iter(self._faults.values()))
+        since = self._in_the_way_since
+        if since is None or self._clock.monotonic() < since + _IN_THE_WAY:
+            return ""
+        return (
+            "erasing waits: the store is being read by another process, a backup or a shell; until"
+            " that ends what was removed can't be overwritten on the disk"
+        )
 
     async def run(self) -> None:
         """Erase whoever is to be, for ever."""
@@ -61,45 +87,79 @@ class Erasing:
             wait = _LOOK
             try:
                 await self.step()
-                self.broken = ""
+                self._faults.pop(0, None)
             except StoreError as error:
                 self._logger.warning("erasing waits for the store", error=str(error))
                 wait = _RETRY
-            except Exception as error:  # a fault of one must not end it for all
-                if not self.broken:
-                    self._logger.error("a part of the hub broke", part="erasing", exc_info=error)
-                self.broken = f"erasing broke ({type(error).__name__}); it is tried again"
+            except Exception as error:
+                self._broke(0, "erasing", error)
                 wait = _RETRY
             await self._clock.sleep(wait)
 
     async def step(self) -> None:
-        """Do what can be done by now for all."""
+        """Do what can be done by now for each; one that waits, or fails, holds up no other."""
         under_way = await self._store.erasures.under_way()
-        erased = [one for one in under_way if not one.erased_at and await self._erase(one)]
-        telling = [one for one in under_way if one.erased_at]
-        told = (
-            [one for one in telling if await self._is_told(one)] if self._look_at(telling) else []
-        )
-        if not erased and not told:
-            return
-        while not await self._store.erasures.wipe():
-            await self._clock.sleep(_IN_FLIGHT)  # somebody reads
-        now = round(self._clock.now() * 1000)
-        for one in [*erased, *told]:
-            current = await self._store.erasures.get(one.offset)
-            assert current is not None
-            if not current.erased_at:
-                await self._store.erasures.advance(replace(current, erased_at=now, ids=()))
-                self._told_at = 0.0
-            else:
-                await self._store.erasures.advance(replace(current, done_at=now, people=()))
-                self._logger.info("a person is erased", erasure=one.offset)
+        for one in under_way:
+            _, until = self._waits.get(one.offset, (0.0, 0.0))
+            if one.offset in self._removed or self._clock.monotonic() < until:
+                continue
+            if await self._tried(one):
+                self._removed.add(one.offset)
+                if len(self._removed) >= _TOGETHER:
+                    await self._wipe()
+        await self._wipe()
 
-    def _look_at(self, telling: Sequence[Erasure]) -> bool:
-        if not telling or self._clock.monotonic() < self._told_at:
+    async def _tried(self, one: Erasure) -> bool:
+        """Remove what can be by now; return whether that is all of its stage."""
+        try:
+            removed = await (self._tell(one) if one.erased_at else self._erase(one))
+        except StoreError as error:
+            self._logger.warning("erasing waits for the store", error=str(error))
+            self._later(one, _RETRY)
             return False
-        self._told_at = self._clock.monotonic() + _TELLING
-        return True
+        except Exception as error:  # a fault of one must not end it for all
+            self._broke(one.offset, f"erasure {one.offset}", error)
+            self._later(one, _RETRY)
+            return False
+        self._faults.pop(one.offset, None)
+        return removed
+
+    def _broke(self, key: int, what: str, error: Exception) -> None:
+        if key not in self._faults:
+            self._logger.error("a part of the hub broke", part="erasing", exc_info=error)
+        self._faults[key] = (
+            f"{what} broke ({type(error).__name__}), the log says why; it is tried again"
+        )
+
+    def _later(self, one: Erasure, seconds: float) -> None:
+        """Let one wait for `seconds`, and each further time for twice as long."""
+        before, _ = self._waits.get(one.offset, (0.0, 0.0))
+        wait = min(2 * before or seconds, _LONGEST)
+        self._waits[one.offset] = (wait, self._clock.monotonic() + wait)
+
+    async def _wipe(self) -> None:
+        """Overwrite what was removed, and store that it is; not now if somebody reads."""
+        erasures, at = self._store.erasures, self._clock.monotonic()
+        if not self._removed or at < self._wipe_at:
+            return
+        self._wipe_at = at + _WIPING
+        if not await erasures.wipe():
+            self._in_the_way_since = (
+                at if self._in_the_way_since is None else self._in_the_way_since
+            )
+            return
+        self._wipe_at, self._in_the_way_since = 0.0, None
+        now = round(self._clock.now() * 1000)
+        for offset in sorted(self._removed):
+            one = await erasures.get(offset)
+            assert one is not None
+            self._waits.pop(offset, None)
+            if not one.erased_at:
+                await erasures.advance(replace(one, erased_at=now, ids=()))
+            else:
+                await erasures.advance(replace(one, done_at=now, people=()))
+                self._logger.info("a person is erased", erasure=offset)
+            self._removed.discard(offset)
 
     # -- what is here ----------------------------------------------------------------------------
 
@@ -110,21 +170,28 @@ class Erasing:
             await self._store.erasures.advance(erasure)
         if await self._store.state.position() < erasure.until:
             return False
-        offsets = await self._past(erasure)
-        for piece in _pieces(offsets):
-            await self._withdraw(piece)
+        while True:
+            async with self._dispatcher().putting_back:
+                offsets = await self._past(erasure)
+                flying = await self._withdraw(offsets)
+                if not flying:
+                    await self._remove(erasure, offsets)
+                    return True
+            await self._landed(flying)  # and what was sent again meanwhile is withdrawn, too
+
+    async def _remove(self, erasure: Erasure, offsets: Sequence[int]) -> None:
         erasures = self._store.erasures
         traces = await erasures.traces(erasure, offsets)
+        self._dispatcher().hush(traces.destinations)
         erasure = replace(
             erasure,
             dead_letters=erasure.dead_letters + len(traces.letters),
             rejections=erasure.rejections + len(traces.rejections),
         )
         await erasures.remove_traces(erasure, traces)
-        for piece in _pieces(offsets):
+        for piece in pieces(offsets):
             erasure = replace(erasure, events=erasure.events + len(piece))
             await erasures.remove_events(erasure, piece)
-        return True
 
     async def _past(self, erasure: Erasure) -> Sequence[int]:
         """Return the events that go at once: not the delete, and what tells of it elsewhere."""
@@ -138,31 +205,48 @@ class Erasing:
         }
         return [offset for offset in offsets if offset != erasure.offset and offset not in told]
 
-    async def _withdraw(self, offsets: Sequence[int]) -> None:
-        """Let these events be sent no more; wait for what is in flight."""
-        while True:
+    async def _withdraw(self, offsets: Sequence[int]) -> list[tuple[Sequence[int], set[str]]]:
+        """Let these events be sent no more; return pieces of them that are in flight, and where."""
+        flying = []
+        for piece in pieces(offsets):
             async with self._folding.still():
-                if await self._dispatcher().withdraw(offsets):
-                    return
-            await self._clock.sleep(_IN_FLIGHT)
+                if destinations := await self._dispatcher().withdraw(piece):
+                    flying.append((piece, destinations))
+        return flying
+
+    async def _landed(self, flying: Sequence[tuple[Sequence[int], set[str]]]) -> None:
+        """Wait until nothing of these events is in flight at these destinations."""
+        for piece, destinations in flying:
+            left = destinations
+            while left:
+                await self._clock.sleep(_IN_FLIGHT)
+                async with self._folding.still():
+                    left = await self._dispatcher().withdraw(piece, left)
 
     # -- what is told ----------------------------------------------------------------------------
 
-    async def _is_told(self, erasure: Erasure) -> bool:
+    async def _tell(self, erasure: Erasure) -> bool:
         """Remove the delete, and what else tells of it, if all that are to know do."""
-        offsets = await self._store.erasures.events(erasure, HUB)
-        ledger, configured = self._store.ledger, self._configured()
+        if await self._is_waited_for([erasure.offset]):  # mostly it is this, and asked at once
+            self._later(erasure, _TELLING)
+            return False
+        erasures, ledger = self._store.erasures, self._store.ledger
+        offsets = await erasures.telling(erasure)
+        if await self._is_waited_for(offsets):
+            self._later(erasure, _TELLING)
+            return False
         for state in await ledger.destinations():
-            if await ledger.waiting_for(state.id, offsets):
-                if state.id in configured:
-                    return False
+            if state.id not in self._configured():
                 await ledger.withdraw(state.id, offsets, round(self._clock.now() * 1000))
-        erasures = self._store.erasures
-        await erasures.remove_traces(erasure, await erasures.traces(erasure, offsets))
-        await erasures.remove_events(erasure, offsets)
+        traces = await erasures.traces(erasure, offsets)
+        self._dispatcher().hush(traces.destinations)
+        await erasures.remove_traces(erasure, traces)
+        for piece in pieces(offsets):
+            await erasures.remove_events(erasure, piece)
         return True
 
-
-def _pieces(offsets: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(offsets), _PIECE):
-        yield offsets[start : start + _PIECE]
+    async def _is_waited_for(self, offsets: Sequence[int]) -> bool:
+        for id in self._configured():
+            if await self._store.ledger.waiting_for(id, offsets):
+                return True
+        return False

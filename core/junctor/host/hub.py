@@ -107,6 +107,7 @@ class Hub:
         self._broken = self._warned = ""
         self._sizes_at = 0.0
         self._told_failing: set[tuple[str, str]] = set()
+        self._putting_back = asyncio.Lock()
         self.ingest_address = ""
         self.admin_address = ""
 
@@ -209,7 +210,8 @@ class Hub:
             clock=self._clock,
             sources=lambda: list(self.loaded.sources),
             suppressed=self._keeper.suppressed,
-            broken=lambda: self._broken or self._folding.broken or self._erasing.broken,
+            broken=lambda: self._broken or self._folding.broken,
+            warned=lambda: self._erasing.warning,
             figures=lambda profile, at: self._folding.flow.audiences.figures(profile, at),
             audiences=self._audience_state,
             workers=lambda: (len(self._workers), self._workers.running),
@@ -218,6 +220,7 @@ class Hub:
             self.store,
             lambda: self._folding.flow.identifiers,
             lambda: self._folding.flow.router.deleting,
+            lambda: list(self.loaded.destinations),
             partial(self.operations.suppress, suppressed=True),
             self._clock,
         )
@@ -432,6 +435,7 @@ class Hub:
             metrics=self.metrics,
             live=self.live,
             logger=self._logger,
+            putting_back=self._putting_back,
         )
 
     def _destinations(self, loaded: LoadedConfig) -> dict[str, Configured]:

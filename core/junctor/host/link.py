@@ -18,6 +18,8 @@ from junctor.telemetry.log import place_of
 
 _LENGTH: Final = 4
 _VERSION: Final = 4
+_UNWIND_SECONDS: Final = 10.0
+"""Longest that work which was canceled is waited for."""
 
 _ASK, _ANSWER, _FAIL, _TELL, _CANCEL = range(5)
 
@@ -62,21 +64,27 @@ class Link(asyncio.Protocol):
     async def ask(self, what: str, said: Any = None) -> Any:
         """Return the answer; who is canceled while waiting cancels the work at the other end.
 
+        And waits until that has ended, as with work at this end.
+
         Raises:
             LinkLost: the other process is gone.
             AnswerFailed: it could not answer.
         """
         number = next(self._numbers)
-        future = self._asked[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked[number] = future
         try:
             self._send((_ASK, number, what, said))
-            return await future
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
             if not self.lost.is_set():
                 self._send((_CANCEL, number))
+                await asyncio.wait([future], timeout=_UNWIND_SECONDS)
             raise
         finally:
             del self._asked[number]
+            if future.done() and not future.cancelled():
+                future.exception()  # whoever waited has heard it, or has gone
 
     def tell(self, what: str, said: Any = None) -> None:
         """Say something that needs no answer.
@@ -137,7 +145,11 @@ class Link(asyncio.Protocol):
             self._hearing[parts[0]](parts[1])
         elif kind == _ASK:
             number, what, said = parts
-            work = self._answering[what](said)
+            try:
+                work = self._answering[what](said)
+            except Exception as error:
+                self._fail(number, what, error)
+                return
             task = asyncio.create_task(self._answer(number, what, work))
             self._working[number] = task
             task.add_done_callback(partial(self._answered, number, work))
@@ -150,16 +162,23 @@ class Link(asyncio.Protocol):
             else:
                 future.set_exception(AnswerFailed(parts[1]))
 
-    def _answered(self, number: int, work: Coroutine[Any, Any, Any], _: asyncio.Task[None]) -> None:
+    def _answered(
+        self, number: int, work: Coroutine[Any, Any, Any], task: asyncio.Task[None]
+    ) -> None:
         work.close()  # who was canceled before has not begun
         del self._working[number]
+        if task.cancelled() and not self.lost.is_set():
+            self._send((_FAIL, number, "canceled"))
+
+    def _fail(self, number: int, what: str, error: Exception) -> None:
+        self._logger.error("a process of the hub can't answer", question=what, exc_info=error)
+        if not self.lost.is_set():
+            self._send((_FAIL, number, f"{type(error).__name__} < {place_of(error)}"))
 
     async def _answer(self, number: int, what: str, work: Coroutine[Any, Any, Any]) -> None:
         try:
             answer = await work
-            text = (_ANSWER, number, answer)
+            if not self.lost.is_set():
+                self._send((_ANSWER, number, answer))
         except Exception as error:
-            self._logger.exception("a process of the hub can't answer", question=what)
-            text = (_FAIL, number, f"{type(error).__name__} < {place_of(error)}")
-        if not self.lost.is_set():
-            self._send(text)
+            self._fail(number, what, error)

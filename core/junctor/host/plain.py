@@ -34,7 +34,6 @@ _FATES: Final = (
 _PROFILE_FIELDS: Final = tuple(one.name for one in fields(ProfileView))
 _MOST_BYTES: Final = 4 * 2**20
 """Packed events that a worker keeps for destinations that have not had them yet."""
-_OF_A_KIND: Final = ("retry_after", "permanent")
 
 
 # -- what came in --------------------------------------------------------------------------------
@@ -116,16 +115,16 @@ class SentEvents:
         while self._bytes > self._most_bytes:
             self._bytes -= sizes.pop(next(iter(sizes)))
             dropped += 1
-        new, meant = [], []
+        new = []
         for event in events:
-            if event.number not in sizes:
+            if not event.number:
                 event.number = next(self._numbers)
+            if event.number not in sizes:
                 packed = packed_event(event)
                 new.append((event.number, packed))
                 sizes[event.number] = len(packed)
                 self._bytes += len(packed)
-            meant.append(event.number)
-        return dropped, new, meant
+        return dropped, new, [event.number for event in events]
 
 
 class ReceivedEvents:
@@ -165,10 +164,23 @@ def plain_error(error: DeliveryError) -> Any:
 
 def _plain_fate(error: DeliveryError) -> Any:
     number = next(n for n, kind in enumerate(_FATES) if isinstance(error, kind))
-    of_class = (error.code, str(error.disposition), error.costs_attempt)
-    more = {name: getattr(error, name) for name in _OF_A_KIND if hasattr(error, name)}
+    of_class = (str(error.code), str(error.disposition), bool(error.costs_attempt))
+    more = {name: plain(getattr(error, name)) for name, plain in _OF_A_KIND if hasattr(error, name)}
     place = error.place if isinstance(error, ConnectorBug) else ""
-    return "whole", number, str(error.message), error.status, of_class, more, place
+    return "whole", number, str(error.message), _number(error.status), of_class, more, place
+
+
+def _number(value: Any) -> int | None:
+    """Return a status as a plain number; whatever else a plug-in calls so is none."""
+    return int(value) if isinstance(value, int) else None
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a wait in seconds, None for what is no number."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def error_of(plain: Any) -> DeliveryError:
@@ -190,3 +202,7 @@ def error_of(plain: Any) -> DeliveryError:
         if getattr(error, name) != value:
             setattr(error, name, value)
     return error
+
+
+_OF_A_KIND: Final = (("retry_after", _seconds), ("permanent", bool))
+"""What errors of some kinds say besides, and how it is made plain."""

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from junctor.api.keep import Brought
 from junctor.api.relay import Relay
 from junctor.api.sources import Ingest
 from junctor.config.load import LoadedConfig, load_connectors
-from junctor.delivery.call import bug_of
+from junctor.delivery.call import bug_of, sensible
 from junctor.host.door import Acceptor
 from junctor.host.egress import guarded_client
 from junctor.host.link import AnswerFailed, Link, LinkLost
@@ -33,7 +33,7 @@ from junctor.host.registry import Registry
 from junctor.host.wiring import destinations_for, push_sources_for
 from junctor.sdk.context import SystemClock
 from junctor.sdk.destination import Destination
-from junctor.sdk.errors import DeliveryError, DestinationUnavailable
+from junctor.sdk.errors import DeliveryError, DestinationUnavailable, PartialFailure
 from junctor.sdk.settings import Settings
 from junctor.store.port import StoreUnavailable
 from junctor.telemetry.log import make_logger, quiet_libraries
@@ -65,7 +65,6 @@ class Worker:
         self._hand = hand
         self._logger = make_logger()
         self._answered: Counter[tuple[str, int]] = Counter()
-        self._backlog = 0
         self._clock = SystemClock()
         self._started = False
         self._http: httpx.AsyncClient | None = None
@@ -111,7 +110,9 @@ class Worker:
             await self._open(loaded, Path(relay))
         server = loaded.config.server
         self._ingest.configure(
-            server.model_copy(update={"max_pending": server.max_pending // count}),
+            server.model_copy(
+                update={"max_pending": max(server.max_pending // count, server.max_body)}
+            ),
             push_sources_for(loaded, self._http, self._clock, self._logger),
         )
         self._destinations = dict(destinations_for(loaded, self._http, self._clock, self._logger))
@@ -146,6 +147,8 @@ class Worker:
             if not said:
                 asyncio.get_running_loop().remove_reader(self._hand.fileno())
                 return
+            if not numbers:
+                self._logger.error("connections can't be accepted", error="too many open files")
             for number in numbers:
                 os.set_inheritable(number, False)
                 self._acceptor.serve(socket.socket(fileno=number))
@@ -163,13 +166,13 @@ class Worker:
     # -- what comes in ---------------------------------------------------------------------------
 
     def backlog(self) -> int:
-        """See Keeper."""
-        return self._backlog
+        """See Keeper; the hub itself lets nobody in before there is room."""
+        return 0
 
     async def keep(self, brought: Brought) -> None:
         """See Keeper."""
         try:
-            refused, self._backlog = await self._link.ask("keep", plain_brought(brought))
+            refused = await self._link.ask("keep", plain_brought(brought))
         except (LinkLost, AnswerFailed) as error:
             raise StoreUnavailable(str(error)) from None
         if refused is not None:
@@ -191,19 +194,22 @@ class Worker:
     # -- what goes out ---------------------------------------------------------------------------
 
     async def _start(self, id: str) -> Any:
-        return await self._outcome(self._destinations[id].start())
+        return await self._outcome(self._destinations[id].start)
 
     async def _stop(self, id: str) -> Any:
-        return await self._outcome(self._destinations[id].stop())
+        return await self._outcome(self._destinations[id].stop)
 
     def _deliver(self, said: Any) -> Coroutine[Any, Any, Any]:
         id, plain = said
-        return self._outcome(self._destinations[id].deliver(self._events.of(plain)))
+        events = self._events.of(plain)  # at once: in the order in which they came
+        return self._outcome(lambda: self._destinations[id].deliver(events), len(events))
 
-    async def _outcome(self, work: Coroutine[Any, Any, None]) -> Any:
+    async def _outcome(self, work: Callable[[], Awaitable[None]], events: int = 0) -> Any:
         """Return None, or the plain error that a connector's work ended with."""
         try:
-            await work
+            await work()
+        except PartialFailure as error:
+            return plain_error(sensible(error, events))
         except DeliveryError as error:
             return plain_error(error)
         except TimeoutError:

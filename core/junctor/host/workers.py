@@ -17,18 +17,22 @@ from structlog.typing import FilteringBoundLogger
 
 from junctor.api.keep import Keeper
 from junctor.config.load import LoadedConfig
+from junctor.delivery.call import CallLost, ConnectorBug
 from junctor.host.child import MOST_MISSED, PULSE_SECONDS, keep_running, start_process
 from junctor.host.link import AnswerFailed, Link, LinkLost
-from junctor.host.plain import SentEvents, brought_of, error_of, plain_refusal
+from junctor.host.plain import SentEvents, brought_of, error_of, plain_error, plain_refusal
 from junctor.sdk.context import Clock
 from junctor.sdk.errors import DestinationUnavailable, SourceError
 from junctor.sdk.event import Event
 from junctor.store.port import StoreError
 
 _MODULE: Final = "junctor.host.work_process"
+_OF_THE_HUB: Final = 2
+"""Processors that the hub has work for: its loop, and the store's thread."""
 _MOST_BY_ITSELF: Final = 4
 _START_SECONDS: Final = 20.0
-"""Longest that the start of a destination waits for a worker."""
+"""Longest that the start of a destination may take, or wait for a worker."""
+_CONFIGURE_SECONDS: Final = 60.0
 _END_SECONDS: Final = 2.0
 """What a worker gets to end beyond the time that its connections get."""
 
@@ -37,7 +41,9 @@ def worker_count(wanted: int | Literal["auto"]) -> int:
     """Return how many workers there are to be on this machine."""
     if wanted != "auto":
         return wanted
-    return min(len(os.sched_getaffinity(0)) - 1, _MOST_BY_ITSELF)
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    cpus = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(0, min(cpus - _OF_THE_HUB, _MOST_BY_ITSELF))
 
 
 class Workers:
@@ -107,10 +113,6 @@ class Workers:
         await asyncio.gather(*(worker.close() for worker in self._workers))
 
 
-class WorkerGone(DestinationUnavailable):
-    """The worker that was to call a destination ended meanwhile; the hub starts another."""
-
-
 class RemoteDestination:
     """A destination that is called by a worker: the same to the core as the connector itself."""
 
@@ -121,18 +123,17 @@ class RemoteDestination:
 
     async def start(self) -> None:
         """See Destination; also done each time that the worker is started again."""
-        error = await self._worker.start_destination(self._id)
-        if error is not None:
-            raise error_of(error)
+        await self._worker.start_destination(self._id)
 
     async def stop(self) -> None:
         """See Destination."""
         if self._worker.forget_destination(self._id):
-            with suppress(WorkerGone):
+            with suppress(CallLost):
                 await self._ask("stop")
 
     async def deliver(self, events: Sequence[Event]) -> None:
-        """See Destination."""
+        """See Destination; one that a new worker could not start is started first."""
+        await self._worker.see_started(self._id)
         await self._ask("deliver", events)
 
     async def _ask(self, what: str, events: Sequence[Event] = ()) -> None:
@@ -168,6 +169,8 @@ class _WorkerChild:
         self._running: asyncio.Task[None] | None = None
         self._wanted: set[str] = set()
         self._outcomes: dict[str, Any] = {}
+        self._starting = asyncio.Lock()
+        self._answers = False
         self.ready = asyncio.Event()
         self.gone = False
         """Whether the last one ended and none is at work since."""
@@ -184,33 +187,61 @@ class _WorkerChild:
         """Return its answer about destination `id`; while there is none at work, wait for the next.
 
         Raises:
-            WorkerGone: it ended meanwhile.
-            DestinationUnavailable: it did not answer.
+            CallLost: it ended meanwhile.
+            ConnectorBug: it could not answer.
         """
-        await self.ready.wait()
-        assert self._link is not None  # of a worker that is ready
+        while self._link is None or not self.ready.is_set():
+            await self.ready.wait()
         said = (id, self._sent.plain(events)) if events else id
         try:
             return await self._link.ask(what, said)
         except LinkLost as error:
-            raise WorkerGone(f"{self._name} did not answer: {error}") from None
+            raise CallLost(f"{self._name} did not answer: {error}") from None
         except AnswerFailed as error:
-            raise DestinationUnavailable(f"{self._name} did not answer: {error}") from None
+            raise ConnectorBug(f"{self._name} could not answer: {error}") from None
 
-    async def start_destination(self, id: str) -> Any:
-        """Return how its start ended; None for well, or if the next worker is to start it.
+    async def start_destination(self, id: str) -> None:
+        """Start a destination, or let the next worker start it: until then its events wait.
 
-        Nobody waits for long, and not at all if a worker ended: until then its events wait.
+        Nobody waits for long for a worker, and not at all if one ended.
+
+        Raises:
+            DeliveryError: it can't be started.
         """
         self._wanted.add(id)
         if self.ready.is_set() and self._link is not None:
-            with suppress(LinkLost, AnswerFailed):
-                self._outcomes[id] = await self._link.ask("start", id)
+            with suppress(LinkLost):
+                await self._start(self._link, id)
         elif not self.gone:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_START_SECONDS):
                     await self.ready.wait()
-        return self._outcomes.get(id)
+            except TimeoutError:
+                self.gone = True
+        if (error := self._outcomes.get(id)) is not None:
+            raise error_of(error)
+
+    async def see_started(self, id: str) -> None:
+        """Start a destination again that could not be started.
+
+        Raises:
+            DeliveryError: it still can't be.
+        """
+        if self._outcomes.get(id) is None:
+            return
+        async with self._starting:
+            if self._outcomes.get(id) is not None and self.ready.is_set():
+                await self.start_destination(id)
+
+    async def _start(self, link: Link, id: str) -> None:
+        """Keep how the start of a destination ended. Raises LinkLost: the worker is gone."""
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                self._outcomes[id] = await link.ask("start", id)
+        except TimeoutError:
+            self._outcomes[id] = plain_error(DestinationUnavailable("its start takes too long"))
+        except AnswerFailed as error:
+            self._outcomes[id] = plain_error(ConnectorBug(f"it can't be started: {error}"))
 
     def forget_destination(self, id: str) -> bool:
         """Start it no more; return whether it is to be stopped."""
@@ -228,17 +259,21 @@ class _WorkerChild:
     async def _configure(self, link: Link) -> None:
         """Raises LinkLost: it is gone, or can't work by this configuration and is ended."""
         loaded = self._loaded
+        said = (str(loaded.path), loaded.text, str(self._relay), self._count)
         try:
-            await link.ask("configure", (str(loaded.path), loaded.text, str(self._relay),
-                                         self._count))  # fmt: skip
-            self._outcomes.clear()
-            while waiting := self._wanted - self._outcomes.keys():
-                id = min(waiting)
-                self._outcomes[id] = await link.ask("start", id)
-        except AnswerFailed as error:
-            self._logger.error("a worker can't use the configuration", error=str(error))
+            async with asyncio.timeout(_CONFIGURE_SECONDS):
+                await link.ask("configure", said)
+        except (AnswerFailed, TimeoutError) as error:
+            why = str(error) or "it takes too long"
+            self._logger.error("a worker can't use the configuration", error=why)
             self._kill()
-            raise LinkLost(str(error)) from None
+            raise LinkLost(why) from None
+        self._answers = True
+        self._outcomes.clear()
+        while waiting := self._wanted - self._outcomes.keys():
+            if loaded is not self._loaded:
+                break  # they are those of another configuration
+            await self._start(link, min(waiting))
         if loaded is not self._loaded:
             return await self._configure(link)
         self.gone = False
@@ -276,13 +311,12 @@ class _WorkerChild:
     # -- what it asks ----------------------------------------------------------------------------
 
     async def _keep(self, plain: Any) -> Any:
-        """Return why what came in is not kept, or None, and what waits for the pipeline."""
-        refused = None
+        """Return why what came in is not kept, or None."""
         try:
             await self._keeper.keep(brought_of(plain))
         except (StoreError, SourceError) as error:
-            refused = plain_refusal(error)
-        return refused, self._keeper.backlog()
+            return plain_refusal(error)
+        return None
 
     def _hear_answered(self, counts: Any) -> None:
         for source, status, number in counts:
@@ -298,13 +332,14 @@ class _WorkerChild:
         try:
             process = await start_process(_MODULE, (their_end, their_hand))
         except BaseException:
+            self.gone = True
             end.close()
             hand.close()
             raise
         finally:
             their_end.close()
             their_hand.close()
-        self._process = process
+        self._process, self._answers = process, False
         self._sent = SentEvents(self._numbers)
         link = Link({"keep": self._keep}, {"answered": self._hear_answered}, self._logger)
         try:
@@ -336,8 +371,8 @@ class _WorkerChild:
                 async with asyncio.timeout(PULSE_SECONDS):
                     return await process.wait()
             except TimeoutError:
-                if self._closing or not self.ready.is_set():
-                    continue
+                if self._closing or not self._answers:
+                    continue  # as long as it starts
                 if asked is None or asked.done():
                     missed = 0
                     asked = asyncio.create_task(link.ask("well"))

@@ -30,6 +30,7 @@ class Tail:
         self._commits: deque[Appended] = deque()
         self.bytes = 0
         self._more = asyncio.Event()
+        self._behind = False
         self._coming = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.head = 0
@@ -42,6 +43,7 @@ class Tail:
         if self.bytes > self._most_bytes:
             self._commits.clear()
             self.bytes = 0
+            self._behind = True
         self._more.set()
 
     async def room(self, size: int, patience: float) -> bool:
@@ -71,7 +73,7 @@ class Tail:
         while self._waiting:
             size, waiting = self._waiting[0]
             if not waiting.done():
-                if self.bytes + self._coming > self._enough_bytes:
+                if self._behind or self.bytes + self._coming > self._enough_bytes:
                     return
                 self._coming += size
                 waiting.set_result(None)
@@ -81,7 +83,7 @@ class Tail:
         """Drop what is in memory: records that were taken must be read again."""
         self._commits.clear()
         self.bytes = 0
-        self._let_in()
+        self._behind = True
 
     async def next(self, position: int, limit: int) -> list[Record]:
         """Return at least one record after `position`, about `limit` at most; wait for it."""
@@ -90,6 +92,9 @@ class Tail:
             records = self._from_memory(position, limit)
             if not records and self.head > position:
                 records = uncut(await self._log.read(position, limit), limit)
+            in_memory_from = self._commits[0].previous if self._commits else self.head
+            self._behind = bool(records) and records[-1].offset < in_memory_from
+            self._let_in()
             if records:
                 return records
             await self._more.wait()
@@ -106,8 +111,6 @@ class Tail:
             self.bytes -= _size(appended)
             records += [r for r in appended.records if r.offset > position]
             position = records[-1].offset
-        if self.bytes <= self._enough_bytes:
-            self._let_in()
         return records
 
 

@@ -1,8 +1,8 @@
 """What the hub asks of a store so that it can forget a person; see port.py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from junctor.model.erasure import Erasure
 
@@ -12,13 +12,16 @@ class Traces:
     """What speaks of a person beside their events: ids of rows.
 
     `letters` are dead letters with an event of theirs, `remarks` attempts with what a destination
-    said of one.
+    said of one, `destinations` those that did, `shared` dead letters of others for which it said
+    the same.
     """
 
     letters: Sequence[int] = ()
     rejections: Sequence[int] = ()
     conflicts: Sequence[int] = ()
     remarks: Sequence[int] = ()
+    destinations: Sequence[str] = ()
+    shared: Sequence[int] = ()
 
 
 class Erasures(Protocol):
@@ -54,6 +57,10 @@ class Erasures(Protocol):
         """
         ...
 
+    async def telling(self, erasure: Erasure) -> Sequence[int]:
+        """Return the delete and, in order, what else is left to tell of a person who is erased."""
+        ...
+
     async def traces(self, erasure: Erasure, offsets: Sequence[int]) -> Traces:
         """Return what else speaks of the person, whose events are at `offsets`.
 
@@ -62,14 +69,17 @@ class Erasures(Protocol):
         ...
 
     async def remove_events(self, erasure: Erasure, offsets: Sequence[int]) -> None:
-        """Remove events from the log, and whose they were; store `erasure`.
+        """Remove a piece of the events from the log, and whose they were; store `erasure`.
 
         Where they were routed and what became of them is still counted.
         """
         ...
 
     async def remove_traces(self, erasure: Erasure, traces: Traces) -> None:
-        """Remove traces, and store `erasure`. Dead letters still count as dead."""
+        """Remove traces, and store `erasure`. Dead letters still count as dead.
+
+        Of why those destinations are paused, and why events wait there, the code is kept only.
+        """
         ...
 
     async def advance(self, erasure: Erasure) -> None:
@@ -79,6 +89,15 @@ class Erasures(Protocol):
     async def wipe(self) -> bool:
         """Overwrite on the disk what was removed; return whether all of it is.
 
-        Somebody who reads may be in the way for now.
+        Somebody who reads may be in the way: it is not waited for, as others would wait, too.
         """
         ...
+
+
+_PIECE: Final = 500
+
+
+def pieces(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut keys of rows so that who else writes need not wait long for what is done with a piece."""
+    for start in range(0, len(keys), _PIECE):
+        yield keys[start : start + _PIECE]

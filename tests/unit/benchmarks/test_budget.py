@@ -37,7 +37,7 @@ def test_a_target_is_missed_beyond_its_bounds_only(
         ("hub: events/s", 81, False),
         ("hub: events/s", 79, True),
         ("hub: events/s", 130, False),
-        ("auto / none: events/s per free CPU", 79, True),
+        ("one / none: events/s per free CPU", 79, True),
         ("hub: p99 ms", 119, False),
         ("hub: p99 ms", 121, True),
         ("hub: p99 ms", 50, False),

@@ -1,13 +1,15 @@
 """Events that are not to be sent any more: they count as filtered, wherever they wait."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
 from junctor.delivery.queue import DeliveryQueue, Group
 from junctor.model.delivery import Parked
-from junctor.sdk import DestinationUnavailable, Event, InvalidPayload
+from junctor.sdk import AuthenticationFailed, DestinationUnavailable, Event, InvalidPayload
 
 from .world import Answer, Scripted, World
 
@@ -16,7 +18,7 @@ Start = Callable[..., Awaitable[World]]
 
 async def taken_out(world: World, offsets: Sequence[int]) -> None:
     """Withdraw events, as often as some are in flight."""
-    while not await world.dispatcher.withdraw(offsets):
+    while await world.dispatcher.withdraw(offsets):
         await world.advance(1)
 
 
@@ -28,15 +30,15 @@ async def test_what_is_ready_or_held_back_is_not_sent(start: Start) -> None:
     mine = await world.send((1, "held"), (2, "ready"))
     await world.send((3, "of another"))
     await world.settle()
-    assert await world.dispatcher.withdraw(mine)
-    assert not await world.dispatcher.withdraw([first])
+    assert not await world.dispatcher.withdraw(mine)
+    assert await world.dispatcher.withdraw([first]) == {"d"}
     d.release()
     await world.finish()
     assert d.taken == ["in flight", "of another"]
     tally = await world.tally()
     assert (tally.delivered, tally.filtered, tally.pending) == (2, 2, 0)
     assert [a.code for a in await world.attempts(mine[0])] == ["erased"]
-    assert await world.dispatcher.withdraw([first, *mine]), "that changes nothing any more"
+    assert not await world.dispatcher.withdraw([first, *mine]), "that changes nothing any more"
     assert await world.tally() == tally
 
 
@@ -52,7 +54,7 @@ async def test_what_is_parked_leaves_its_group_and_the_others_go_on(start: Start
     [group] = await world.store.ledger.parked("d")
     assert group.message
     ada = [offset for offset, id in world.ids.items() if id.startswith("a")]
-    assert await world.dispatcher.withdraw(ada)
+    assert not await world.dispatcher.withdraw(ada)
     [group] = await world.store.ledger.parked("d")
     assert ([world.ids[offset] for offset in group.offsets], group.message) == (["b1"], "")
     await world.finish()
@@ -73,7 +75,7 @@ async def test_a_group_of_nobody_else_is_no_more_and_frees_what_waited_behind(
     await world.send((1, "delete"))
     await world.settle()
     assert d.taken == []
-    assert await world.dispatcher.withdraw(mine)
+    assert not await world.dispatcher.withdraw(mine)
     await world.finish(limit=30)
     assert d.taken == ["delete"]
     assert await world.store.ledger.parked("d") == []
@@ -84,7 +86,7 @@ async def test_what_was_not_read_yet_is_never_sent(start: Start) -> None:
     await world.worker().pause("by the operator")
     mine = await world.send(*[(1, f"a{n}") for n in range(20)])
     others = await world.send(*[(2, f"b{n}") for n in range(20)])
-    assert await world.dispatcher.withdraw(mine)
+    assert not await world.dispatcher.withdraw(mine)
     assert (await world.tally()).filtered == 20
     await world.worker().resume()
     await world.finish()
@@ -97,7 +99,7 @@ async def test_a_destination_that_is_no_more_is_settled_without_a_worker(start: 
     await world.worker().pause("by the operator")
     mine = await world.send((1, "a"), (2, "b"))
     await world.dispatcher.stop(0)
-    assert await world.dispatcher.withdraw(mine[:1])
+    assert not await world.dispatcher.withdraw(mine[:1])
     tally = (await world.store.ledger.tallies())["d"]
     assert (tally.filtered, tally.pending) == (1, 1)
     await world.start_dispatcher()
@@ -112,7 +114,7 @@ async def test_what_is_withdrawn_is_not_kept_in_memory(start: Start) -> None:
     await world.finish()
     recent = world.dispatcher._recent
     before = recent._bytes
-    assert await world.dispatcher.withdraw(mine[:1])
+    assert not await world.dispatcher.withdraw(mine[:1])
     read = recent.after(0, 99)
     assert read is not None
     assert [item.event.message_id for item in read[0]] == ["b"]
@@ -134,6 +136,96 @@ def test_a_group_that_is_being_changed_is_not_tried_though_its_turn_comes() -> N
     assert second.parked.offsets == (4,)
 
 
+async def test_who_has_something_in_flight_is_asked_again_alone(start: Start) -> None:
+    world = await start(d := Scripted(), flush_interval=0)
+    world.destinations["other"] = (Scripted(), {"flush_interval": 0})
+    await world.restart()
+    d.hold()
+    mine = await world.send((1, "a"))
+    await world.settle()
+    assert await world.dispatcher.withdraw(mine) == {"d"}
+    usual, asked = world.store.ledger.withdraw, []
+
+    async def noted(id: str, *arguments: Any) -> int:
+        asked.append(id)
+        return await usual(id, *arguments)
+
+    world.store.ledger.withdraw = noted  # type: ignore[assignment, method-assign]
+    assert await world.dispatcher.withdraw(mine, {"d"}) == {"d"}
+    d.release()
+    await world.finish()
+    assert await world.dispatcher.withdraw(mine, {"d"}) == set()
+    assert asked == ["d", "d"]
+
+
+@pytest.mark.parametrize("again", ["a replay", "dead letters"])
+async def test_what_is_being_sent_again_is_in_a_worker_before_it_is_withdrawn(
+    start: Start, again: str
+) -> None:
+    """Else its rows are stored already, and nobody knows of them: it would be sent after all."""
+    world = await start(d := Scripted(), flush_interval=0)
+    if again == "dead letters":
+        d.script = lambda _: InvalidPayload("never")
+    mine = await world.send((1, "a"))
+    await world.finish()
+    d.script = lambda _: None
+    d.calls.clear()
+    reads, go_on = asyncio.Event(), asyncio.Event()
+    worker, usual = world.worker(), world.worker().take_parked
+
+    async def slowly(groups: Sequence[Parked]) -> None:
+        reads.set()
+        await go_on.wait()
+        await usual(groups)
+
+    worker.take_parked = slowly  # type: ignore[method-assign]
+    if again == "a replay":
+        await world.dispatcher.open_replay("d", 0, world.folded)
+    else:
+        letters = [letter.id for letter in await world.store.ledger.dead_letters("d")]
+        replaying = asyncio.create_task(world.dispatcher.replay_dead(letters))
+    await reads.wait()
+
+    async def taken_back() -> set[str]:
+        async with world.dispatcher.putting_back:
+            d.hold()
+            return await world.dispatcher.withdraw(mine)
+
+    withdrawing = asyncio.create_task(taken_back())
+    await world.turns(20)
+    assert not withdrawing.done()
+    go_on.set()
+    flying = await withdrawing
+    assert flying == set()
+    d.release()
+    await world.finish()
+    assert d.calls == []
+    assert await world.store.ledger.parked("d") == []
+    assert (await world.tally()).filtered == 1
+    if again == "dead letters":
+        assert await replaying == 1
+
+
+async def test_of_what_a_destination_said_the_code_is_kept(start: Start) -> None:
+    said = iter([AuthenticationFailed("no access for u-ada")])
+    world = await start(Scripted(lambda _: next(said, None)), flush_interval=0)
+    await world.send((1, "a"))
+    await world.settle()
+    standing = world.worker().standing
+    assert "u-ada" in standing.trouble
+    assert "u-ada" in standing.state.paused
+    world.dispatcher.hush(["d", "nobody"])
+    code = AuthenticationFailed.code
+    assert (standing.trouble, standing.state.paused, standing.state.paused_by) == (
+        code, code, "error",
+    )  # fmt: skip
+    assert {group.parked.message for group in world.worker().queue._groups.values()} == {""}
+    await world.worker().resume()
+    world.dispatcher.hush(["d"])
+    assert standing.state.paused == ""
+    await world.finish()
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_happens_each_event_has_one_fate(start: Start, seed: int) -> None:
     """Failures, refusals, pauses and restarts at random, and some people taken out meanwhile."""
@@ -152,7 +244,7 @@ async def test_whatever_happens_each_event_has_one_fate(start: Start, seed: int)
         match random.randrange(7):
             case 0:
                 chosen = random.sample(sorted(world.ids), 3)
-                if not await world.dispatcher.withdraw(chosen):
+                if await world.dispatcher.withdraw(chosen):
                     d.release()
                     await taken_out(world, chosen)
                 out |= {world.ids[offset] for offset in chosen} - set(d.taken)

@@ -24,7 +24,8 @@ class Log:
         self.append_to(Appended(previous, [record]))  # type: ignore[operator]
 
     async def read(self, after: int, limit: int) -> list[Record]:
-        return [Record(n, "web", f"m-{n}", 1, False, b"x") for n in range(after + 1, self.head + 1)]
+        upto = min(self.head, after + limit)
+        return [Record(n, "web", f"m-{n}", n, False, b"x") for n in range(after + 1, upto + 1)]
 
 
 def tail(log: Log, most: int = 1_000, enough: int = 100) -> Tail:
@@ -84,19 +85,25 @@ async def test_who_is_canceled_leaves_its_room_to_others() -> None:
     assert await it.room(1, 0)
 
 
-async def test_a_fold_that_reads_the_log_gives_room_as_well() -> None:
+async def test_there_is_no_room_while_the_fold_reads_the_log() -> None:
     log = Log()
     it = tail(log, most=300)
     log.append(200)
     log.append(200)  # too much for the memory: now the log has it
+    log.append(1)
     waiting = asyncio.create_task(it.room(1, 60))
-    assert [record.offset for record in await it.next(0, 10)] == [1, 2]
+    assert [record.offset for record in await it.next(0, 1)] == [1]
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await it.next(1, 10)
     assert await waiting
 
 
-async def test_records_that_must_be_read_again_do_not_keep_others_out() -> None:
+async def test_records_that_must_be_read_again_keep_others_out_until_they_are() -> None:
     log = Log()
     it = tail(log)
     log.append(200)
     it.forget()
+    assert not await it.room(1, 0)
+    await it.next(0, 10)
     assert await it.room(1, 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from junctor.model.delivery import Outcome
+from junctor.model.delivery import DestinationState, Outcome
 from junctor.model.erasure import Erasure, Stage, digest_of
 from junctor.model.profile import IdentityConflict, Merge, Profile
 from junctor.model.record import Rejection
@@ -84,6 +84,7 @@ class ErasureLaws:
         assert list(await store.erasures.events(found, "junctor")) == [*mine, *others, head]
         shorter = replace(found, until=mine[1])
         assert list(await store.erasures.events(shorter, "junctor")) == mine[:2]
+        assert list(await store.erasures.telling(found)) == [*mine[1:], *others]
         await store.erasures.remove_events(replace(found, events=3), mine)
         assert [r.offset for r in await store.log.read(0, 99)] == [*others, head]
         assert (await store.state.routed(mine))[mine[0]].profile == 0
@@ -135,8 +136,63 @@ class ErasureLaws:
         assert [one.json for one in await store.log.rejections(9)] == [b'{"userId":"u"}']
         said = [a.message for a in await store.ledger.attempts("crm", 3)]
         assert said == ["", "not now"]
+        assert list(traces.destinations) == ["crm"]
         left = await store.erasures.traces(found, mine)
         assert not any((left.letters, left.rejections, left.conflicts, left.remarks))
+
+    @pytest.mark.parametrize("many", [0, 200])
+    async def test_a_person_of_many_identifiers_is_found_by_each(
+        self, store: Store, many: int
+    ) -> None:
+        ids = (("email", "a.b+c@X.example"), *(("anonymous_id", f"A-{n}") for n in range(many)))
+        texts = ["A.B+C@x.example", "a-b+c@x.example", "A-77", "a-77", "xA-77"]
+        rejected = [Rejection("web", T0, "no", orjson.dumps({"id": text})) for text in texts]
+        await store.log.append([], rejected)
+        found = replace(await asked(store, 1), ids=ids)
+        await store.erasures.remove_traces(found, await store.erasures.traces(found, []))
+        left = {orjson.loads(one.json)["id"] for one in await store.log.rejections(9)}
+        assert left == {*texts[1:2], *texts[3:], *(() if many else texts[2:3])}
+
+    async def test_of_what_a_destination_said_of_an_erased_person_the_code_is_kept(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        events = await filled(store, 2)
+        for id in ("crm", "alerts", "mine"):
+            await store.ledger.open(id, 0)
+            state = DestinationState(id, 0, "no such user: u-ada", "error", "refused", 5, "f")
+            await store.ledger.pause(state)
+        await store.ledger.pause(DestinationState("mine", 0, "by me", "operator", "", 0, ""))
+        for id, offset in (("crm", 1), ("mine", 1), ("alerts", 2)):
+            failed = replace(attempt(Outcome.RETRY, (offset,)), message="no such user")
+            waits = replace(parked(2), code="refused", message="no such user")
+            await store.ledger.settle(Settlement(id, attempts=[failed], park=[waits]))
+        found = await asked(store, 3, 1)
+        await store.erasures.remove_traces(found, await store.erasures.traces(found, events[:1]))
+        store = await reopen()
+        states = {state.id: state for state in await store.ledger.destinations()}
+        assert states["crm"] == DestinationState("crm", 0, "refused", "error", "refused", 5, "f")
+        assert (states["mine"].paused, states["alerts"].paused) == ("by me", "no such user: u-ada")
+        waiting = [(await store.ledger.parked(id))[0] for id in ("crm", "alerts")]
+        assert [(one.code, one.message) for one in waiting] == [
+            ("refused", ""), ("refused", "no such user"),
+        ]  # fmt: skip
+
+    async def test_a_dead_letter_of_somebody_else_does_not_say_what_was_said_of_both(
+        self, store: Store
+    ) -> None:
+        await store.ledger.open("crm", 0)
+        mine = await filled(store, 1)
+        await store.log.append([new("of-bob-1"), new("of-bob-2")])
+        routed = [Routed(offset, 2, (("crm", ""),)) for offset in (2, 3)]
+        await store.state.commit(FoldResult(3, routed=routed))
+        both = replace(attempt(Outcome.DEAD_LETTER, (1, 2)), message="no such user: u-ada")
+        alone = replace(attempt(Outcome.DEAD_LETTER, (3,)), message="no such user: u-bob")
+        letters = [replace(dead("crm", n), message="no such user") for n in (1, 2, 3)]
+        await store.ledger.settle(Settlement("crm", attempts=[both, alone], dead=letters, cursor=3))
+        found = await asked(store, 4, 1)
+        await store.erasures.remove_traces(found, await store.erasures.traces(found, mine))
+        left = {letter.offset: letter.message for letter in await store.ledger.dead_letters()}
+        assert left == {2: "", 3: "no such user"}
 
     async def test_what_is_withdrawn_counts_as_filtered_once(
         self, store: Store, reopen: Reopen
@@ -149,6 +205,7 @@ class ErasureLaws:
         assert await store.ledger.waiting_for("crm", [3])
         assert await store.ledger.waiting_for("crm", [5])
         assert not await store.ledger.waiting_for("crm", [1, 4])
+        assert not await store.ledger.waiting_for("nobody", [1, 4])
         assert await store.ledger.withdraw("crm", [1, 3, 4, 5], T0, groups=[]) == 1
         assert await store.ledger.withdraw("crm", [1, 3, 4, 5], T0) == 1
         assert await store.ledger.withdraw("crm", [1, 3, 4, 5], T0) == 0

@@ -7,7 +7,7 @@ import asyncio
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ import orjson
 
 from junctor.model.delivery import unpack_offsets
 from junctor.model.erasure import Erasure
-from junctor.store.erasures import Traces
+from junctor.store.erasures import Traces, pieces
 from junctor.store.mentions import Mentions
 from junctor.store.port import StoreUnavailable
 from junctor.store.sqlite.writer import Writer, insert_rows
@@ -27,13 +27,15 @@ T = TypeVar("T")
 _COLUMNS: Final = (
     "offset, at, people, ids, digests, until, events, dead_letters, rejections, erased_at, done_at"
 )
-_PIECE: Final = 500
-"""Rows that are changed in one job of the writer."""
 _FREED: Final = 2_000
 """Free pages that are given up in one job of the writer."""
 _PATIENCE: Final = 2.0
-"""Seconds that a checkpoint waits for who reads."""
+"""Seconds that a search waits for who is in its way."""
+_GLIMPSE: Final = 0.05
+"""Seconds that a checkpoint waits for who reads: nobody can write meanwhile."""
+_FEW: Final = 8
 _LOWER: Final = "lower(cast(d.json as text))"
+"""Of ASCII only."""
 _IN_LIST: Final = "(select value from json_each(?))"
 _FOLDED: Final = (
     "select d.offset, d.json from routed r cross join log d on d.offset = r.offset where"
@@ -96,27 +98,42 @@ class SqliteErasures:
         """See Erasures."""
         return await self._search(lambda connection: _events(connection, erasure, told_by))
 
+    async def telling(self, erasure: Erasure) -> Sequence[int]:
+        """See Erasures."""
+        return await self._search(lambda connection: _theirs(connection, erasure, erasure.offset))
+
     async def traces(self, erasure: Erasure, offsets: Sequence[int]) -> Traces:
         """See Erasures."""
         return await self._search(lambda connection: _traces(connection, erasure, offsets))
 
     async def remove_events(self, erasure: Erasure, offsets: Sequence[int]) -> None:
         """See Erasures."""
-        for piece in _pieces(offsets):
-            await self._each("delete from log where offset = ?", piece)
-            await self._each("update routed set profile = 0 where offset = ?", piece)
-        await self.advance(erasure)
+        rows = [(offset,) for offset in offsets]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("delete from log where offset = ?", rows)
+            connection.executemany("update routed set profile = 0 where offset = ?", rows)
+            _save(connection, erasure)
+
+        await self._writer.call(write)
 
     async def remove_traces(self, erasure: Erasure, traces: Traces) -> None:
-        """See Erasures."""
+        """See Erasures.
+
+        What destinations said last goes first: by the attempts it is found again.
+        """
+        said = [(id,) for id in traces.destinations]
+        await self._writer.call(lambda connection: _hush(connection, said))
         for table, ids in (
             ("dead_letters", traces.letters),
             ("rejections", traces.rejections),
             ("conflicts", traces.conflicts),
         ):
-            for piece in _pieces(ids):
+            for piece in pieces(ids):
                 await self._each(f"delete from {table} where id = ?", piece)
-        for piece in _pieces(traces.remarks):
+        for piece in pieces(traces.shared):
+            await self._each("update dead_letters set message = '' where id = ?", piece)
+        for piece in pieces(traces.remarks):
             await self._each("update attempts set message = '' where id = ?", piece)
         await self.advance(erasure)
 
@@ -128,23 +145,25 @@ class SqliteErasures:
         """See Erasures.
 
         What is deleted is overwritten with zeros in its page (`secure_delete`), but not in pages
-        that became free as a whole: these are given up. Then the write-ahead log, which has pages
-        as they were, is emptied.
+        that became free as a whole: these are given up; a file that can't give them up has them
+        overwritten. Then the write-ahead log, which has pages as they were, is emptied.
         """
         while await self._writer.call(_give_up_pages):
             pass
-        return await self._search(_empty_the_wal)
+        return await self._search(_empty_the_wal, _GLIMPSE)
 
     async def _each(self, statement: str, keys: Sequence[int]) -> None:
         rows = [(key,) for key in keys]
         await self._writer.call(lambda connection: connection.executemany(statement, rows).rowcount)
 
-    async def _search(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _search(
+        self, work: Callable[[sqlite3.Connection], T], patience: float = _PATIENCE
+    ) -> T:
         """Work on another thread, on a connection of its own."""
 
         def search() -> T:
             with closing(
-                sqlite3.connect(self._file, isolation_level=None, timeout=_PATIENCE)
+                sqlite3.connect(self._file, isolation_level=None, timeout=patience)
             ) as connection:
                 return work(connection)
 
@@ -173,20 +192,18 @@ def _json(values: Sequence[object]) -> str:
     return orjson.dumps(list(values)).decode()
 
 
-def _pieces(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(keys), _PIECE):
-        yield keys[start : start + _PIECE]
+def _hush(connection: sqlite3.Connection, destinations: Sequence[tuple[str]]) -> None:
+    """Keep only the code of what these destinations said last."""
+    connection.executemany(
+        "update destinations set paused = paused_code where id = ? and paused_code != ''",
+        destinations,
+    )
+    connection.executemany("update parked set message = '' where destination = ?", destinations)
 
 
 def _events(connection: sqlite3.Connection, erasure: Erasure, told_by: str) -> Sequence[int]:
-    found = array("q")
-    if erasure.people:
-        first = min(erasure.people)  # nobody has events before the one that is their id
-        rows = connection.execute(
-            f"select offset from routed where offset between ? and ? and profile in {_IN_LIST}",
-            (first, erasure.until, _json(erasure.people)),
-        )
-        found.extend(row[0] for row in rows)
+    first = min(erasure.people, default=0)  # nobody has events before the one that is their id
+    found = _theirs(connection, erasure, first)
     said = Mentions(erasure.ids)
     nobody_s = f"{_FOLDED} r.offset < ? and r.profile = 0"
     found.extend(_mentioning(connection, nobody_s, (erasure.offset,), said))
@@ -194,6 +211,19 @@ def _events(connection: sqlite3.Connection, erasure: Erasure, told_by: str) -> S
     values = (erasure.offset, erasure.until, told_by)
     found.extend(_mentioning(connection, told, values, said))
     return array("q", sorted(found))
+
+
+def _theirs(connection: sqlite3.Connection, erasure: Erasure, first: int) -> "array[int]":
+    """Return the events from offset `first` on that are routed as the person's."""
+    found = array("q")
+    if erasure.people:
+        rows = connection.execute(
+            f"select offset from routed where offset between ? and ? and profile in {_IN_LIST}"
+            " order by offset",
+            (first, erasure.until, _json(erasure.people)),
+        )
+        found.extend(row[0] for row in rows)
+    return found
 
 
 def _traces(connection: sqlite3.Connection, erasure: Erasure, offsets: Sequence[int]) -> Traces:
@@ -219,7 +249,17 @@ def _traces(connection: sqlite3.Connection, erasure: Erasure, offsets: Sequence[
     )
     of_theirs = f"select id from conflicts where profile in {_IN_LIST}"
     conflicts = [id for (id,) in connection.execute(of_theirs, (people,))]
-    return Traces(letters, rejections, conflicts, _remarks(connection, offsets))
+    remarks, company = _remarks(connection, offsets)
+    shared = [
+        id
+        for destination, theirs in company.items()
+        for id, offset in connection.execute(
+            "select id, offset from dead_letters where destination = ? and message != ''",
+            (destination,),
+        )
+        if offset in theirs
+    ]
+    return Traces(letters, rejections, conflicts, remarks, sorted(company), shared)
 
 
 def _mentioning(
@@ -227,26 +267,38 @@ def _mentioning(
 ) -> list[int]:
     """Return the keys of those rows of `select` (key, json of a table `d`) that speak of a person.
 
-    SQLite looks first: what it leaves over is little.
+    For a few identifiers SQLite looks first, which holds up no other thread, and leaves little
+    over. It looks for one after the other: many cost more than to take each row apart once.
     """
     if not said.needles:
         return []
-    if all(needle.isascii() for needle in said.needles):  # it writes no others in lower case
+    if len(said.needles) <= _FEW and all(needle.isascii() for needle in said.needles):
         some = f"exists (select 1 from json_each(?) n where instr({_LOWER}, n.value))"
         select, values = f"{select} and {some}", (*values, _json(said.needles))
     return [key for key, json in connection.execute(select, values) if said(json)]
 
 
-def _remarks(connection: sqlite3.Connection, offsets: Sequence[int]) -> list[int]:
-    """Return the attempts with a message that carried one of these events, which are in order."""
+def _remarks(
+    connection: sqlite3.Connection, offsets: Sequence[int]
+) -> tuple[list[int], dict[str, set[int]]]:
+    """Return the attempts with a message that carried one of these events, which are in order.
+
+    And by destination all events that they carried.
+    """
+    found: list[int] = []
+    company: dict[str, set[int]] = {}
     if not offsets:
-        return []
+        return found, company
     rows = connection.execute(
-        "select id, first, last, gaps from attempts"
+        "select id, destination, first, last, gaps from attempts"
         " where message != '' and last >= ? and first <= ?",
         (offsets[0], offsets[-1]),
     )
-    return [id for id, *packed in rows if _has_one_of(offsets, *packed)]
+    for id, destination, *packed in rows:
+        if _has_one_of(offsets, *packed):
+            found.append(id)
+            company.setdefault(destination, set()).update(unpack_offsets(*packed))
+    return found, company
 
 
 def _has_one_of(offsets: Sequence[int], first: int, last: int, gaps: bytes | None) -> bool:
@@ -263,7 +315,8 @@ def _give_up_pages(connection: sqlite3.Connection) -> bool:
     (free,) = connection.execute("pragma freelist_count").fetchone()
     for _ in range(min(free, _FREED)):
         connection.execute("pragma incremental_vacuum(1)")
-    return bool(free > _FREED)
+    (left,) = connection.execute("pragma freelist_count").fetchone()
+    return bool(0 < left < free)
 
 
 def _empty_the_wal(connection: sqlite3.Connection) -> bool:

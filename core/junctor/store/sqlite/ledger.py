@@ -316,8 +316,12 @@ class SqliteLedger:
         """See Ledger."""
         if self._waiting_of(self._reader, destination, offsets):
             return True
-        groups = await self.parked(destination)
-        return any(not set(offsets).isdisjoint(group.offsets) for group in groups)
+        rows = self._reader.execute(
+            "select first, last, gaps from parked where destination = ? and first <= ?"
+            " and last >= ?",
+            (destination, max(offsets, default=0), min(offsets, default=0)),
+        )
+        return any(not set(offsets).isdisjoint(unpack_offsets(*packed)) for packed in rows)
 
     def _waiting_of(
         self, connection: sqlite3.Connection, destination: str, offsets: Sequence[int]

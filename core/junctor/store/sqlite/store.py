@@ -307,7 +307,8 @@ def _connect(file: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute("pragma wal_autocheckpoint = 4000")
     connection.execute("pragma journal_size_limit = 67108864")
-    connection.execute("pragma secure_delete = fast")  # see SqliteErasures.wipe
+    (gives_up,) = connection.execute("pragma auto_vacuum").fetchone()  # no, if a tool has made it
+    connection.execute(f"pragma secure_delete = {'fast' if gives_up else 'on'}")  # see `wipe`
     _keep_in_memory(connection)
     return connection
 

@@ -32,10 +32,8 @@ def beyond_cursor(
     connection: sqlite3.Connection, destination: str, offsets: Sequence[int]
 ) -> list[int]:
     """Return those of `offsets` that the cursor of `destination` has not passed."""
-    (cursor,) = connection.execute(
-        "select cursor from destinations where id = ?", (destination,)
-    ).fetchone()
-    return [offset for offset in offsets if offset > cursor]
+    rows = connection.execute("select cursor from destinations where id = ?", (destination,))
+    return [offset for (cursor,) in rows for offset in offsets if offset > cursor]
 
 
 def withdraw(
