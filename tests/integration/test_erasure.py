@@ -235,7 +235,7 @@ async def over(hub: Hub) -> bool:
 
 async def waits_or_is_over(hub: Hub) -> bool:
     """Whether a replay stands still, or, where nothing holds it, has sent all."""
-    return bool(hub._putting_back._waiters) or await over(hub)  # type: ignore[attr-defined]
+    return bool(hub._putting_back._waiters) or await over(hub)
 
 
 @pytest.mark.case(16)

@@ -34,6 +34,8 @@ def config(receiver: Receiver, ports: tuple[int, int]) -> str:
 type = "statsig"
 settings.server_secret = {{ env = "STATSIG_SERVER_SECRET" }}
 settings.endpoint = "{receiver.address}{PATHS["statsig"]}"
+[runtime]
+workers = 1
 [readers.app]
 key = {{ env = "STATSIG_SERVER_SECRET" }}
 [routes.everything]

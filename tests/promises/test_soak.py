@@ -157,7 +157,7 @@ class Scene:
         """
         spared: dict[str, float] = {}
         while True:
-            await asyncio.sleep(self._random.uniform(2.0, 8.0))
+            await asyncio.sleep(self._random.uniform(5.0, 15.0))
             now = time.monotonic()
             victims = [
                 (pid, what)

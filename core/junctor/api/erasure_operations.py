@@ -89,10 +89,11 @@ class ErasureOperations:
         Raises:
             NotFound: there is none of this id.
         """
+        folded = await self._store.state.position()  # first: the fold goes on meanwhile
         found = await self._store.erasures.get(id)
         if found is not None:
             return await self._shown(found)
-        if await self._store.state.position() < id <= await self._store.log.head():
+        if folded < id <= await self._store.log.head():
             return {"id": id, "stage": "erasing"}  # the fold is not there yet
         raise NotFound(f"there is no erasure {id}")
 

@@ -54,6 +54,10 @@ class Room(Protocol):
     bytes: int
     """How much waits."""
 
+    def is_free(self) -> bool:
+        """Whether more may come at once."""
+        ...
+
     async def room(self, size: int, patience: float) -> bool:
         """Wait until so many bytes may come, for so many seconds; return whether they may."""
         ...
@@ -90,6 +94,9 @@ class LogKeeper:
         """See Keeper."""
         source, records, rejections = brought.source, brought.records, brought.rejections
         size = sum([len(record.json) for record in records])
+        if not self._room.is_free():
+            for record in records:
+                record.body = None  # parsed it takes many times its length, and many may wait
         if not await self._room.room(size, _PATIENCE):
             raise Overloaded("the pipeline lags behind; send again")
         try:

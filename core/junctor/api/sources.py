@@ -141,13 +141,14 @@ class Ingest:
         self._require_room(request.content_length or 0)
         candidates, path = self._find(request.path, request.method)
         received = bytearray()
-        body: bytes | bytearray = received
+        counted = 0
         try:
             await self._receive(request, received)
             text = self._decoded(request, received)
             _refuse_swarm(text)
-            self._waiting += len(text) - len(received)
-            body = text
+            counted = len(text)
+            self._waiting += counted - len(received)
+            received.clear()
             inbound = InboundRequest(
                 request.method,
                 path,
@@ -164,9 +165,13 @@ class Ingest:
             # A request that nobody claims goes to the first, which says what is wrong with it.
             claiming = (one for one in candidates if len(candidates) > 1 and one[1].claims(inbound))
             id, source = next(claiming, candidates[0])
-            return id, await self._store(id, source, inbound)
+            reply, brought = self._read(id, source, inbound)
+            del inbound, text  # many may wait, and parsed it takes many times its length
+            if brought is not None:
+                await self._keeper.keep(brought)
+            return id, reply
         finally:
-            self._waiting -= len(body)
+            self._waiting -= len(received) + counted
 
     def _require_room(self, more: int) -> None:
         if self._waiting + more + self._keeper.backlog() > self._server.max_pending:
@@ -190,18 +195,20 @@ class Ingest:
                     return sources, path.removeprefix(mount)
         raise UnknownSource("no source has this address")
 
-    async def _store(self, id: str, source: PushSource[Settings], inbound: InboundRequest) -> Reply:
+    def _read(
+        self, id: str, source: PushSource[Settings], inbound: InboundRequest
+    ) -> tuple[Reply, Brought | None]:
+        """Return the answer, and what it has to wait for."""
         accepted = source.accept(inbound)
         if isinstance(accepted, Reply):
-            return accepted
+            return accepted, None
         records, rejections = self._intake.records(
             id, accepted.records, accepted.refused, inbound.received_at,
             corrects_clock=accepted.corrects_clock,
         )  # fmt: skip
         if accepted.alone and rejections:
             raise MalformedRequest(rejections[0].reason)
-        await self._keeper.keep(Brought(id, records, rejections))
-        return accepted.reply
+        return accepted.reply, Brought(id, records, rejections)
 
     async def _receive(self, request: web.Request, body: bytearray) -> None:
         """Read the body as it was sent; what has come counts as waiting from then on."""

@@ -46,6 +46,13 @@ class Tail:
             self._behind = True
         self._more.set()
 
+    def is_free(self) -> bool:
+        """Whether more may come at once."""
+        return self._may_come() and not self._waiting
+
+    def _may_come(self) -> bool:
+        return not self._behind and self.bytes + self._coming <= self._enough_bytes
+
     async def room(self, size: int, patience: float) -> bool:
         """Wait until `size` bytes may come, at most `patience` seconds; return whether they may.
 
@@ -73,7 +80,7 @@ class Tail:
         while self._waiting:
             size, waiting = self._waiting[0]
             if not waiting.done():
-                if self._behind or self.bytes + self._coming > self._enough_bytes:
+                if not self._may_come():
                     return
                 self._coming += size
                 waiting.set_result(None)
