@@ -38,7 +38,7 @@ unit: setup ## the fast tests only
 	$(BIN)/pytest -q tests/unit tests/connectors -m 'not slow'
 
 # As long as two cores can do within ten minutes.
-LONG := JUNCTOR_KILLS=30 JUNCTOR_SOAK=60
+LONG := JUNCTOR_KILLS=30 JUNCTOR_SOAK=45
 
 .PHONY: promises
 promises: setup ## break things in 53 ways; print what the hub did, and write docs/promises.md

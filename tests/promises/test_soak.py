@@ -1,7 +1,9 @@
-"""Long at 70 % of what the hub can do, with faults everywhere: flat, and the ledger is exact.
+"""Long under load with faults everywhere: flat, and the ledger is exact.
 
 JUNCTOR_SOAK sets for how many seconds (default 30), JUNCTOR_SOAK_SHARE at how much of the capacity
-that is measured first (default 0.7), JUNCTOR_SOAK_SEED which faults (default 53).
+that is measured first (default 0.35: with faults, and with audiences whose windows have filled, a
+hub can do about half of what it could in its first seconds), JUNCTOR_SOAK_SEED which faults
+(default 53).
 """
 
 import asyncio
@@ -26,7 +28,7 @@ from tests.support.usage import Usage, middle, module_of, quarter, usage_of
 from tests.support.weather import FAIR, POISON, Vendor, changing
 
 SECONDS: Final = float(os.environ.get("JUNCTOR_SOAK", "30"))
-SHARE: Final = float(os.environ.get("JUNCTOR_SOAK_SHARE", "0.7"))
+SHARE: Final = float(os.environ.get("JUNCTOR_SOAK_SHARE", "0.35"))
 SEED: Final = int(os.environ.get("JUNCTOR_SOAK_SEED", "53"))
 MEASURE_SECONDS: Final = 8.0
 """Long enough for what becomes due by time to be part of it."""
@@ -276,7 +278,7 @@ async def test_hours_of_faults_leave_no_trace_but_in_the_exact_ledger(
             "repetitions": {id: one.repeated for id, one in on.vendors.items()},
             "ledger": ledger, "settled after, s": round(recovered, 1), **figures(looks),
             "latency by quarters, s": [round(one, 4) for one in latencies],
-            "at rest before": fresh, "at rest after": after,
+            "at rest before": str(fresh), "at rest after": str(after),
         }  # fmt: skip
         for name, value in report.items():
             record_property(name, value)
